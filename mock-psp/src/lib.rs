@@ -1,0 +1,145 @@
+//! The simulated world around the gateway, and a second reading of the same contracts.
+//!
+//! * [`verdict`]: would pagoPA's node accept this reply?
+//! * `psp`: the node and a PSP's counter: verify, get, receipt, over SOAP.
+//! * `portal`: a sample portal where a parent asks for a top-up over the gateway's REST door.
+//! * `ledger`: the meal ledger, durable, as the gateway's internal contract describes it.
+//! * `chaos`: faults on demand. `web`: the router and what pages share.
+//! * `town`: what all of them hold in common; `database`, `outbound`, `clock`, `money`, `problem`:
+//!   the floor they stand on.
+//!
+//! Nothing here may depend on the gateway.
+
+mod chaos;
+mod clock;
+mod config;
+mod database;
+mod ledger;
+mod money;
+mod outbound;
+mod portal;
+mod problem;
+mod psp;
+#[cfg(test)]
+mod testing;
+mod town;
+pub mod verdict;
+mod web;
+
+use std::fmt;
+use std::future::IntoFuture;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+pub use config::{Creditor, NodeTls, WorldConfig};
+use town::{Shared, Town};
+
+/// How long requests in flight may take to finish once the world is asked to stop.
+const SERVER_STOP_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// How long the database may take to close after that.
+const DATABASE_STOP_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Why the world could not start.
+#[derive(Debug, Error)]
+pub enum WorldError {
+    /// The listener does not say where it listens.
+    #[error("the listener has no address")]
+    Listener(#[source] io::Error),
+    /// A file or folder cannot be used.
+    #[error("{path}: cannot be used", path = .path.display())]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// `world.db` cannot be opened.
+    #[error("world.db cannot be opened")]
+    Database(#[source] sqlx::Error),
+    /// A private key cannot be read.
+    #[error("{path}: no private key in PEM form", path = .path.display())]
+    Key {
+        /// Of which file.
+        path: PathBuf,
+        /// Why.
+        source: openssl::error::ErrorStack,
+    },
+    /// An HTTP client cannot be built, mostly for a wrong certificate.
+    #[error("an HTTP client cannot be built")]
+    Client(#[source] reqwest::Error),
+    /// The built-in time zone database lacks Rome.
+    #[error("the time zone of Rome is missing")]
+    TimeZone(#[source] jiff::Error),
+}
+
+/// The running world. Dropping it stops it as well, only without waiting.
+pub struct World {
+    addr: SocketAddr,
+    town: Shared,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<io::Result<()>>,
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World")
+            .field("addr", &self.addr)
+            .finish_non_exhaustive()
+    }
+}
+
+impl World {
+    /// Serves the world on a listener that is already bound, until [`World::stop`].
+    pub async fn start(listener: TcpListener, config: WorldConfig) -> Result<World, WorldError> {
+        let addr = listener.local_addr().map_err(WorldError::Listener)?;
+        let town = Town::open(config).await?;
+        let router = web::router(town.clone());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let until_stopped = async {
+            // An error means that the sender is gone, which is a reason to stop as well.
+            stopped.await.unwrap_or_default();
+        };
+        let server = axum::serve(listener, router).with_graceful_shutdown(until_stopped);
+        Ok(World {
+            addr,
+            town,
+            stop,
+            server: tokio::spawn(server.into_future()),
+        })
+    }
+
+    /// Where the world listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Stops listening, lets requests in flight finish and closes the database: two seconds at most.
+    pub async fn stop(self) {
+        let World {
+            town,
+            stop,
+            mut server,
+            ..
+        } = self;
+        // The server may have gone already; then there is nobody to tell.
+        stop.send(()).unwrap_or_default();
+        if timeout(SERVER_STOP_TIMEOUT, &mut server).await.is_err() {
+            tracing::warn!("requests were cut when the simulated world stopped");
+            server.abort();
+        }
+        if timeout(DATABASE_STOP_TIMEOUT, town.database.close())
+            .await
+            .is_err()
+        {
+            tracing::warn!("the world's database was still busy when the world stopped");
+        }
+    }
+}

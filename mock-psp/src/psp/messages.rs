@@ -1,0 +1,179 @@
+//! The node's messages as text: a prefix on the root element only, its children in no namespace.
+
+use std::fmt::Write;
+
+use super::order::TransferType;
+use crate::money::decimal;
+use crate::verdict::xml::Node;
+use crate::verdict::{PAF, SOAP};
+
+/// Who is addressed: the head of every request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) id_pa: String,
+    pub(crate) broker: String,
+    pub(crate) station: String,
+}
+
+impl Head {
+    fn nodes(&self) -> Vec<Node> {
+        vec![
+            Node::leaf("idPA", &self.id_pa),
+            Node::leaf("idBrokerPA", &self.broker),
+            Node::leaf("idStation", &self.station),
+        ]
+    }
+}
+
+/// The notice as its QR code names it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Notice<'a> {
+    pub(crate) fiscal_code: &'a str,
+    pub(crate) number: &'a str,
+}
+
+impl Notice<'_> {
+    fn node(self) -> Node {
+        Node::branch(
+            "qrCode",
+            vec![
+                Node::leaf("fiscalCode", self.fiscal_code),
+                Node::leaf("noticeNumber", self.number),
+            ],
+        )
+    }
+}
+
+/// `paVerifyPaymentNoticeReq`
+pub(crate) fn verify(head: &Head, notice: Notice<'_>) -> String {
+    let mut content = head.nodes();
+    content.push(notice.node());
+    envelope("paVerifyPaymentNoticeReq", content)
+}
+
+/// `paGetPaymentV2Request`
+pub(crate) fn get(
+    head: &Head,
+    notice: Notice<'_>,
+    amount_cents: Option<i64>,
+    transfer_type: Option<TransferType>,
+) -> String {
+    let mut content = head.nodes();
+    content.push(notice.node());
+    content.extend(amount_cents.map(|cents| Node::leaf("amount", decimal(cents))));
+    content.extend(transfer_type.map(|kind| Node::leaf("transferType", kind.name())));
+    envelope("paGetPaymentV2Request", content)
+}
+
+/// `paSendRTV2Request`
+pub(crate) fn send(head: &Head, receipt: Node) -> String {
+    let mut content = head.nodes();
+    content.push(receipt);
+    envelope("paSendRTV2Request", content)
+}
+
+fn envelope(root: &str, content: Vec<Node>) -> String {
+    let message = Node::branch(&format!("paf:{root}"), content);
+    let body = vec![
+        Node::branch("soapenv:Header", Vec::new()),
+        Node::branch("soapenv:Body", vec![message]),
+    ];
+    let mut out = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+         <soapenv:Envelope xmlns:soapenv=\"{SOAP}\" xmlns:paf=\"{PAF}\">\n"
+    );
+    for part in &body {
+        write(&mut out, part, 1);
+    }
+    out.push_str("</soapenv:Envelope>\n");
+    out
+}
+
+/// One element per line, two blanks per level.
+fn write(out: &mut String, node: &Node, depth: usize) {
+    let (indent, name) = (depth * 2, &node.name);
+    // Writing to a string cannot fail.
+    let mut line = |text: std::fmt::Arguments<'_>| out.write_fmt(text).unwrap_or_default();
+    if node.children.is_empty() && node.text.is_empty() {
+        line(format_args!("{:indent$}<{name}/>\n", ""));
+    } else if node.children.is_empty() {
+        line(format_args!(
+            "{:indent$}<{name}>{}</{name}>\n",
+            "",
+            escape(&node.text)
+        ));
+    } else {
+        line(format_args!("{:indent$}<{name}>\n", ""));
+        for child in &node.children {
+            write(out, child, depth + 1);
+        }
+        out.write_fmt(format_args!("{:indent$}</{name}>\n", ""))
+            .unwrap_or_default();
+    }
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '\r' => escaped.push_str("&#13;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::{Operation, check_request};
+
+    fn head() -> Head {
+        Head {
+            id_pa: "77777777777".to_owned(),
+            broker: "77777777777".to_owned(),
+            station: "77777777777_01".to_owned(),
+        }
+    }
+
+    const NOTICE: Notice<'static> = Notice {
+        fiscal_code: "77777777777",
+        number: "302202600001234518",
+    };
+
+    #[test]
+    fn a_verify_request_is_legal_and_reads_as_the_node_writes_it() {
+        let request = verify(&head(), NOTICE);
+        let (root, problems) = check_request(Operation::VerifyPaymentNotice, &request);
+        assert_eq!(problems, [""; 0]);
+        assert_eq!(root.text_of("idStation"), Some("77777777777_01"));
+        assert!(
+            request
+                .contains("    <paf:paVerifyPaymentNoticeReq>\n      <idPA>77777777777</idPA>\n")
+        );
+    }
+
+    #[test]
+    fn a_get_request_carries_what_it_is_given() {
+        let bare = get(&head(), NOTICE, None, None);
+        assert_eq!(check_request(Operation::GetPaymentV2, &bare).1, [""; 0]);
+        for kind in [TransferType::Postal, TransferType::Pagopa] {
+            let request = get(&head(), NOTICE, Some(5_280), Some(kind));
+            let (root, problems) = check_request(Operation::GetPaymentV2, &request);
+            assert_eq!(problems, [""; 0]);
+            assert_eq!(root.text_of("amount"), Some("52.80"));
+            assert_eq!(root.text_of("transferType"), Some(kind.name()));
+        }
+    }
+
+    #[test]
+    fn text_comes_back_as_it_went_in() {
+        let text = " <a> & \"b\" 'c'\r\n perché ]]> ";
+        let request = send(&head(), Node::leaf("receipt", text));
+        let (root, _) = check_request(Operation::SendRtV2, &request);
+        assert_eq!(root.text_of("receipt"), Some(text));
+    }
+}

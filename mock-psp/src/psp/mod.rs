@@ -1,0 +1,38 @@
+//! The node and a PSP's counter: where a notice is paid, for people (`/psp`) and for tests
+//! (`/psp/pay`).
+
+pub(crate) mod client;
+mod messages;
+mod order;
+mod page;
+mod pay;
+mod receipt;
+#[cfg(test)]
+mod tests;
+
+use axum::extract::State;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+
+use crate::problem::Problem;
+use crate::town::Shared;
+use crate::web::extract::JsonBody;
+use order::{Order, PayRequest};
+pub(crate) use page::grouped;
+use pay::Payment;
+
+/// `/psp` and what is below it.
+pub(crate) fn router() -> Router<Shared> {
+    Router::new()
+        .route("/psp", get(page::form).post(page::pay))
+        .route("/psp/pay", post(pay_json))
+}
+
+/// `POST /psp/pay`
+async fn pay_json(
+    State(town): State<Shared>,
+    JsonBody(request): JsonBody<PayRequest>,
+) -> Result<Json<Payment>, Problem> {
+    let order = Order::read(request).map_err(Problem::fields)?;
+    Ok(Json(pay::pay(&town, order).await))
+}

@@ -1,0 +1,45 @@
+//! What every door of the world holds in common.
+
+use std::sync::Arc;
+
+use crate::WorldError;
+use crate::chaos::Chaos;
+use crate::clock::Clock;
+use crate::config::WorldConfig;
+use crate::database::Database;
+use crate::portal::gateway::Gateway;
+use crate::psp::client::Node;
+
+/// The state of the router.
+pub(crate) type Shared = Arc<Town>;
+
+/// The world's memory, its clients and its plan of faults.
+pub(crate) struct Town {
+    pub(crate) config: WorldConfig,
+    pub(crate) clock: Clock,
+    pub(crate) database: Database,
+    pub(crate) chaos: Chaos,
+    pub(crate) node: Node,
+    pub(crate) gateway: Gateway,
+}
+
+impl Town {
+    /// Makes the folder, opens the file, reads the certificates.
+    pub(crate) async fn open(config: WorldConfig) -> Result<Shared, WorldError> {
+        let folder = &config.data_dir;
+        tokio::fs::create_dir_all(folder)
+            .await
+            .map_err(|source| WorldError::File {
+                path: folder.clone(),
+                source,
+            })?;
+        Ok(Arc::new(Town {
+            clock: Clock::new().map_err(WorldError::TimeZone)?,
+            database: Database::open(folder).await.map_err(WorldError::Database)?,
+            chaos: Chaos::default(),
+            node: Node::new(&config.gateway_node, config.tls.as_ref()).await?,
+            gateway: Gateway::new(&config.gateway_web).map_err(WorldError::Client)?,
+            config,
+        }))
+    }
+}

@@ -1,0 +1,158 @@
+//! The whole gateway: the only place where all parts meet.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::sync::Notify;
+
+use crate::channel::node;
+use crate::clock::{Clock, Ids};
+use crate::config::{Config, ConfigError};
+use crate::desk::{Desk, Tasks};
+use crate::domain::creditor::Register;
+use crate::job::{Holder, Job, JobError, Progress};
+use crate::ledger::{Courier, CourierError};
+use crate::store::{Store, StoreError, idempotency};
+use crate::web;
+
+/// The gateway, built and not yet listening.
+#[derive(Debug)]
+pub struct App {
+    config: Config,
+    clock: Clock,
+    desk: Desk,
+    jobs: Vec<Job>,
+}
+
+/// The gateway cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The database cannot be opened or migrated.
+    #[error("the database cannot be used")]
+    Store(#[from] StoreError),
+    /// The ledger's client cannot be made.
+    #[error(transparent)]
+    Courier(#[from] CourierError),
+}
+
+/// Expired notices closed in one run.
+const EXPIRE_BATCH: i64 = 500;
+
+impl App {
+    /// Opens the store, brings its schema up to date and builds everything over it.
+    ///
+    /// # Errors
+    /// [`AppError`]: the configuration or the database cannot be used.
+    pub async fn build(config: Config, clock: Clock, ids: Ids) -> Result<(App, Tasks), AppError> {
+        let register: Arc<Register> = Arc::new(config.register()?);
+        let token = config.ledger_token()?;
+        let store = Store::open(&config.database).await?;
+        store.migrate().await?;
+        let (desk, tasks) = Desk::open(store, register, ids, clock.clone(), &config);
+        let mut jobs = vec![
+            closing(&desk, &clock, &config),
+            housekeeping(&desk, &clock, &config),
+        ];
+        if config.ledger.enabled {
+            let courier = Courier::new(&desk, clock.clone(), &config.ledger, token)?;
+            jobs.push(courier.job(&desk, &config.ledger));
+        }
+        let app = App {
+            config,
+            clock,
+            desk,
+            jobs,
+        };
+        Ok((app, tasks))
+    }
+
+    /// The routes of the web listener.
+    pub fn web(&self) -> Router {
+        web::router(
+            self.desk.clone(),
+            self.clock.clone(),
+            self.config.web.clone(),
+        )
+    }
+
+    /// The routes of the node's listener.
+    pub fn node(&self) -> Router {
+        node::router(
+            self.desk.clone(),
+            self.clock.clone(),
+            self.config.node.clone(),
+        )
+    }
+
+    /// The jobs.
+    pub fn jobs(&self) -> &[Job] {
+        &self.jobs
+    }
+
+    /// The desk.
+    pub fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// This process, as a holder of leases.
+    pub fn holder(&self) -> Holder {
+        let store = self.desk.store().clone();
+        Holder {
+            name: self.desk.ids().next(self.clock.now()),
+            store,
+            clock: self.clock.clone(),
+        }
+    }
+}
+
+/// Closes notices whose last day has passed.
+fn closing(desk: &Desk, clock: &Clock, config: &Config) -> Job {
+    let (desk, clock) = (desk.clone(), clock.clone());
+    Job {
+        name: "expire",
+        every: Duration::from_secs(config.jobs.expire_every_s),
+        nudge: Arc::new(Notify::new()),
+        run: Arc::new(move || {
+            let (desk, clock) = (desk.clone(), clock.clone());
+            Box::pin(async move {
+                let closed = desk.close_expired(clock.now(), EXPIRE_BATCH).await?;
+                let is_full = i64::try_from(closed).is_ok_and(|count| count == EXPIRE_BATCH);
+                Ok(if is_full {
+                    Progress::More
+                } else {
+                    Progress::Rest { until: None }
+                })
+            })
+        }),
+    }
+}
+
+/// Removes idempotency keys that nobody will repeat any more.
+fn housekeeping(desk: &Desk, clock: &Clock, config: &Config) -> Job {
+    let (store, clock) = (desk.store().clone(), clock.clone());
+    let hours = config.jobs.idempotency_hours;
+    Job {
+        name: "housekeeping",
+        every: Duration::from_secs(config.jobs.housekeeping_every_s),
+        nudge: Arc::new(Notify::new()),
+        run: Arc::new(move || {
+            let (store, clock) = (store.clone(), clock.clone());
+            Box::pin(async move {
+                let before = clock.now().plus_seconds(-hours.saturating_mul(3_600));
+                let mut tx = store.write().await?;
+                idempotency::forget(&mut tx, before).await?;
+                tx.commit().await.map_err(StoreError::from)?;
+                Ok::<_, JobError>(Progress::Rest { until: None })
+            })
+        }),
+    }
+}

@@ -1,0 +1,235 @@
+//! The door of the pagoPA node: SOAP 1.1 at `POST /node`, over mutual TLS.
+//!
+//! Source: pagoPA `paForNode.wsdl`, SANP "integrazione tramite API sincrone". A message is
+//! dispatched on the root element of its body; the SOAPAction header is not asked, because the
+//! node's own tests mix it up. Verify and get change nothing. A receipt is recorded whatever it
+//! says, and answered only after the commit; when it cannot be recorded the answer is HTTP 503, so
+//! that the node sends it again: a well-formed KO would make the node give the receipt up for ever.
+
+mod fault;
+mod notice;
+mod receipt;
+mod reply;
+pub mod tls;
+mod wire;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Extension, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use http_body_util::BodyExt;
+
+use crate::clock::{Clock, Stopwatch};
+use crate::config;
+use crate::desk::Desk;
+use crate::desk::journal::{Call, Reply, Subject};
+use crate::domain::ids::DocumentId;
+use crate::wire::soap::{self, FaultCode};
+use crate::wire::xml::Element;
+
+use fault::Fault;
+use tls::Peer;
+use wire::Operation;
+
+/// What the door needs to answer.
+#[derive(Debug, Clone)]
+pub struct Door {
+    desk: Desk,
+    clock: Clock,
+    config: Arc<config::Node>,
+}
+
+/// Bytes of a message over the limit that are kept as evidence.
+const EVIDENCE: usize = 64 * 1024;
+/// Longest time for a message to come in.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The routes of the door.
+pub fn router(desk: Desk, clock: Clock, config: config::Node) -> Router {
+    let door = Door {
+        desk,
+        clock,
+        config: Arc::new(config),
+    };
+    Router::new()
+        .route("/node", post(answer))
+        // Whoever registers the address of the listener alone means the same door.
+        .route("/", post(answer))
+        .with_state(door)
+}
+
+async fn answer(
+    State(door): State<Door>,
+    peer: Option<Extension<Peer>>,
+    request: Request,
+) -> Response {
+    let peer = peer.map(|Extension(peer)| peer);
+    if door.config.tls.enabled && !is_allowed(peer.as_ref(), &door.config.tls) {
+        tracing::warn!(
+            subject = peer.as_ref().map_or("none", |p| p.common_name.as_str()),
+            "a client whose certificate has another subject was turned away from the node's door"
+        );
+        return (
+            StatusCode::FORBIDDEN,
+            "the subject of the client certificate is not allowed here\n",
+        )
+            .into_response();
+    }
+    let started_at = door.clock.now();
+    let stopwatch = Stopwatch::start();
+    let (bytes, complete) = read(request.into_body(), &door.config).await;
+    let mut call = Call {
+        started_at,
+        stopwatch,
+        document: DocumentId::new(door.desk.ids().next(started_at)),
+        bytes,
+        peer: peer.map(|peer| peer.common_name),
+        subject: Subject {
+            operation: "unreadable".to_owned(),
+            ..Subject::default()
+        },
+    };
+    let reply = match complete {
+        Complete::Yes => match soap::body(&call.bytes) {
+            Ok(element) => door.dispatch(&mut call, &element).await,
+            Err(malformed) => Spoken::Now(refuse(500, &format!("malformed message: {malformed}"))),
+        },
+        Complete::TooLarge => Spoken::Now(refuse(
+            413,
+            &format!("a message has at most {} KiB", door.config.body_limit_kib),
+        )),
+        Complete::Interrupted => Spoken::Now(refuse(400, "the message did not arrive whole")),
+    };
+    let reply = match reply {
+        Spoken::Recorded(reply) => reply,
+        Spoken::Now(reply) => {
+            let entry = call.close(door.desk.ids(), &reply);
+            door.desk.journal().note(entry).await;
+            reply
+        }
+    };
+    tracing::info!(
+        operation = call.subject.operation,
+        outcome = reply.outcome,
+        http_status = reply.http_status,
+        duration_us = stopwatch.micros(),
+        "the node was answered"
+    );
+    respond(reply)
+}
+
+/// A reply, and whether its exchange is written down already (a receipt's is, with the receipt).
+enum Spoken {
+    Recorded(Reply),
+    Now(Reply),
+}
+
+/// Whether a message came in whole.
+enum Complete {
+    Yes,
+    TooLarge,
+    Interrupted,
+}
+
+impl Door {
+    async fn dispatch(&self, call: &mut Call, element: &Element) -> Spoken {
+        call.subject = wire::subject(element);
+        let Some(operation) = Operation::of(element) else {
+            let message = format!("no operation {} is offered here", element.name);
+            call.subject.operation = "unknown".to_owned();
+            return Spoken::Now(refuse(500, &message));
+        };
+        match operation {
+            Operation::Verify => {
+                let answer = self.bounded(self.verify(element, call.started_at)).await;
+                Spoken::Now(reply::verify(answer, &call.subject))
+            }
+            Operation::GetV2 => {
+                let answer = self.bounded(self.get(element, call.started_at)).await;
+                Spoken::Now(reply::get_v2(answer, &call.subject))
+            }
+            Operation::ReceiptV2 => {
+                let deadline = Duration::from_secs(self.config.receipt_deadline_s);
+                let recorded = self.receipt(element, call.clone());
+                match tokio::time::timeout(deadline, recorded).await {
+                    Ok(spoken) => spoken,
+                    Err(_) => Spoken::Now(refuse(503, "the receipt was not recorded in time")),
+                }
+            }
+        }
+    }
+
+    /// An answer within our own deadline, or a system error: later the node would not hear it.
+    async fn bounded<T>(&self, answer: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+        let deadline = Duration::from_secs(self.config.read_deadline_s);
+        tokio::time::timeout(deadline, answer)
+            .await
+            .unwrap_or_else(|_| Err(Fault::system("no answer in time")))
+    }
+}
+
+fn is_allowed(peer: Option<&Peer>, tls: &config::Tls) -> bool {
+    peer.is_some_and(|peer| {
+        tls.allowed_subjects
+            .iter()
+            .any(|subject| *subject == peer.common_name)
+    })
+}
+
+/// Reads a message up to its limit; what is over it is not read, and its beginning is kept.
+async fn read(body: Body, config: &config::Node) -> (Vec<u8>, Complete) {
+    let limit = config.body_limit_kib * 1024;
+    let mut body = body;
+    let mut bytes = vec![];
+    let whole = async {
+        while let Some(frame) = body.frame().await {
+            let Ok(frame) = frame else {
+                return Complete::Interrupted;
+            };
+            if let Some(data) = frame.data_ref() {
+                if bytes.len() + data.len() > limit {
+                    let room = EVIDENCE.saturating_sub(bytes.len()).min(data.len());
+                    bytes.extend_from_slice(data.get(..room).unwrap_or_default());
+                    bytes.truncate(EVIDENCE);
+                    return Complete::TooLarge;
+                }
+                bytes.extend_from_slice(data);
+            }
+        }
+        Complete::Yes
+    };
+    let complete = tokio::time::timeout(READ_TIMEOUT, whole)
+        .await
+        .unwrap_or(Complete::Interrupted);
+    (bytes, complete)
+}
+
+/// A SOAP fault: the message names no operation that we could answer in its own words, or we could
+/// not record it.
+fn refuse(http_status: u16, text: &str) -> Reply {
+    let code = if http_status == 503 {
+        FaultCode::Server
+    } else {
+        FaultCode::Client
+    };
+    Reply {
+        http_status,
+        outcome: "soap:Fault".to_owned(),
+        bytes: soap::fault(code, text),
+    }
+}
+
+fn respond(reply: Reply) -> Response {
+    let status = StatusCode::from_u16(reply.http_status).unwrap_or(StatusCode::OK);
+    (
+        status,
+        [(header::CONTENT_TYPE, "text/xml; charset=utf-8")],
+        reply.bytes,
+    )
+        .into_response()
+}

@@ -1,0 +1,66 @@
+//! The demo's secrets: made on the first start, kept with its data, read by nobody else.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use crate::clock::{Clock, Ids};
+use crate::desk::Desk;
+use crate::desk::keys::{NewKey, Scope, create};
+use crate::wire::digest::hex;
+
+/// The portals' keys by creditor: those of an earlier start while the database knows them, else new
+/// ones.
+pub(super) async fn portal_keys(
+    data: &Path,
+    desk: &Desk,
+) -> Result<BTreeMap<String, String>, Box<dyn Error>> {
+    let file = data.join("portal-keys.json");
+    let mut keys: BTreeMap<String, String> = fs::read_to_string(&file)
+        .ok()
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or_default();
+    for creditor in desk.register().iter() {
+        let known = match keys.get(creditor.code.as_str()) {
+            Some(key) => desk.access(key).await?.is_some(),
+            None => false,
+        };
+        if !known {
+            let new = NewKey {
+                creditor: &creditor.code,
+                name: "demo portal",
+                scopes: &Scope::ALL,
+            };
+            let key = create(desk.store(), desk.ids(), &new, Clock::System.now()).await?;
+            keys.insert(creditor.code.to_string(), key);
+        }
+    }
+    write(&file, &serde_json::to_string_pretty(&keys)?)?;
+    Ok(keys)
+}
+
+/// The token between the gateway and the simulated ledger.
+pub(super) fn ledger_token(data: &Path) -> Result<String, Box<dyn Error>> {
+    let file = data.join("ledger.token");
+    if let Ok(token) = fs::read_to_string(&file)
+        && !token.trim().is_empty()
+    {
+        return Ok(token.trim().to_owned());
+    }
+    let token = hex(&Ids::default().secret::<24>());
+    write(&file, &token)?;
+    Ok(token)
+}
+
+fn write(file: &Path, text: &str) -> std::io::Result<()> {
+    fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(file)?
+        .write_all(text.as_bytes())
+}

@@ -1,0 +1,244 @@
+//! `pagomensa demo`: the whole town in one process.
+//!
+//! The real gateway, with its real doors and a real database file, beside the simulated world of
+//! `mock-psp`. Certificates, keys and the ledger's token are made on the first start and kept with
+//! the data.
+
+mod keys;
+mod pki;
+
+use std::error::Error;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use mock_psp::{Creditor, NodeTls, World, WorldConfig};
+use serde_json::json;
+
+use super::serve::{Gateway, Listeners, stop_signal};
+use super::{Outcome, say};
+use crate::config::Config;
+use crate::log;
+
+/// How the demo runs.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Where its data are kept between runs
+    #[arg(long, value_name = "DIR", default_value = "data/demo")]
+    data: PathBuf,
+    /// Throw the data of earlier runs away
+    #[arg(long)]
+    fresh: bool,
+    /// First of three ports: web, node, simulated world
+    #[arg(long, value_name = "N", default_value_t = 8080, value_parser = clap::value_parser!(u16).range(1..=65533))]
+    port: u16,
+    /// No banner: one line of JSON on standard output when everything is ready
+    #[arg(long)]
+    headless: bool,
+}
+
+/// A file by which a folder is known to be a demo's, so that --fresh deletes nothing else.
+const MARK: &str = ".pagomensa-demo";
+
+/// The three ports.
+struct Ports {
+    web: u16,
+    node: u16,
+    world: u16,
+}
+
+/// Where everything can be reached.
+struct Addresses {
+    web: String,
+    node: String,
+    world: String,
+}
+
+pub(super) async fn run(options: Options) -> Outcome {
+    let ports = Ports {
+        web: options.port,
+        node: options.port.saturating_add(1),
+        world: options.port.saturating_add(2),
+    };
+    let listeners = Listeners {
+        web: bind(ports.web, &options)?,
+        node: Some(bind(ports.node, &options)?),
+    };
+    let world_listener = bind(ports.world, &options)?;
+    prepare(&options)?;
+    let files = pki::ensure(&options.data.join("tls"))?;
+    let token = keys::ledger_token(&options.data)?;
+    let config = config(&options.data, &ports, &files, &token)?;
+    log::start(&config.log);
+    let register = config.register()?;
+    let gateway = Box::pin(Gateway::start(config, listeners)).await?;
+    let portal_keys = keys::portal_keys(&options.data, gateway.desk()).await?;
+    let addresses = Addresses {
+        web: format!("http://127.0.0.1:{}", ports.web),
+        node: format!("https://127.0.0.1:{}", ports.node),
+        world: format!("http://127.0.0.1:{}", ports.world),
+    };
+    let creditors: Vec<Creditor> = register
+        .iter()
+        .map(|creditor| Creditor {
+            fiscal_code: creditor.code.to_string(),
+            name: creditor.name.clone(),
+            broker: creditor.broker.clone(),
+            station: creditor.stations.first().cloned().unwrap_or_default(),
+            portal_key: portal_keys
+                .get(creditor.code.as_str())
+                .cloned()
+                .unwrap_or_default(),
+        })
+        .collect();
+    let world = World::start(
+        tokio::net::TcpListener::from_std(world_listener)?,
+        WorldConfig {
+            data_dir: options.data.join("world"),
+            gateway_web: addresses.web.clone(),
+            gateway_node: format!("{}/node", addresses.node),
+            tls: Some(NodeTls {
+                ca: files.ca.clone(),
+                client_cert: files.client_cert.clone(),
+                client_key: files.client_key.clone(),
+            }),
+            creditors: creditors.clone(),
+            ledger_token: token,
+        },
+    )
+    .await?;
+    announce(&options, &addresses, &files, &creditors)?;
+    stop_signal().await?;
+    if !options.headless {
+        say("\nLa demo si ferma.")?;
+    }
+    gateway.stop().await;
+    world.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Binds a port of the demo on this machine only.
+fn bind(port: u16, options: &Options) -> Result<TcpListener, Box<dyn Error>> {
+    let listener = TcpListener::bind(("127.0.0.1", port)).map_err(|error| {
+        if error.kind() == std::io::ErrorKind::AddrInUse {
+            format!(
+                "port {port} is taken by another program (perhaps another demo).\n\
+                 The demo needs three ports in a row, from {}. Choose others, for instance:\n\
+                 \n    cargo run -- demo --port {}\n",
+                options.port,
+                u32::from(options.port) + 1_000
+            )
+        } else {
+            format!("port {port} cannot be listened on: {error}")
+        }
+    })?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Makes the data folder, empty when that is asked for.
+fn prepare(options: &Options) -> Result<(), Box<dyn Error>> {
+    let data = &options.data;
+    let mark = data.join(MARK);
+    let is_empty = !data.exists() || std::fs::read_dir(data)?.next().is_none();
+    if options.fresh && !is_empty {
+        if !mark.exists() {
+            return Err(format!(
+                "{} is not a demo's folder (there is no {MARK} in it), so --fresh leaves it alone",
+                data.display()
+            )
+            .into());
+        }
+        std::fs::remove_dir_all(data)?;
+    }
+    std::fs::create_dir_all(data)?;
+    std::fs::write(mark, "")?;
+    Ok(())
+}
+
+/// The demo's configuration: the seeds of `config/demo.toml`, and what only this start knows.
+fn config(
+    data: &Path,
+    ports: &Ports,
+    files: &pki::Files,
+    token: &str,
+) -> Result<Config, Box<dyn Error>> {
+    let mut config = Config::with(include_str!("../../../config/demo.toml"))?;
+    let database = data.join("pagomensa.db");
+    config.database.url = format!("sqlite://{}", database.display()).into();
+    config.web.listen = format!("127.0.0.1:{}", ports.web);
+    config.web.public_url = format!("http://127.0.0.1:{}", ports.web);
+    config.node.listen = format!("127.0.0.1:{}", ports.node);
+    config
+        .node
+        .tls
+        .certificate_file
+        .clone_from(&files.server_cert);
+    config.node.tls.key_file.clone_from(&files.server_key);
+    config.node.tls.client_ca_file.clone_from(&files.ca);
+    config.ledger.url = format!("http://127.0.0.1:{}/ledger", ports.world);
+    config.ledger.token = token.to_owned().into();
+    if let Ok(filter) = std::env::var("PAGOMENSA__LOG__FILTER") {
+        config.log.filter = filter;
+    }
+    Ok(config)
+}
+
+/// Says where everything is: a line of JSON for programs, a page for people.
+fn announce(
+    options: &Options,
+    addresses: &Addresses,
+    files: &pki::Files,
+    creditors: &[Creditor],
+) -> Result<(), Box<dyn Error>> {
+    let absolute = |path: &Path| std::path::absolute(path).map(|path| path.display().to_string());
+    if options.headless {
+        let creditors: Vec<_> = creditors
+            .iter()
+            .map(|creditor| {
+                json!({
+                    "fiscal_code": creditor.fiscal_code,
+                    "broker": creditor.broker,
+                    "station": creditor.station,
+                    "portal_key": creditor.portal_key,
+                })
+            })
+            .collect();
+        let line = json!({
+            "web": addresses.web,
+            "node": addresses.node,
+            "world": addresses.world,
+            "tls": {
+                "ca": absolute(&files.ca)?,
+                "client_cert": absolute(&files.client_cert)?,
+                "client_key": absolute(&files.client_key)?,
+            },
+            "creditors": creditors,
+        });
+        return Ok(say(&line.to_string())?);
+    }
+    let keys: String = creditors
+        .iter()
+        .map(|creditor| {
+            format!(
+                "    {}  {}\n      {}\n",
+                creditor.fiscal_code, creditor.name, creditor.portal_key
+            )
+        })
+        .collect();
+    say(&format!(
+        "\n  PagoMensa demo\n\
+         \n  Open this page and follow the three steps:  {world}/\n\
+         \n    Sample portal        {world}/portal\n    PSP counter          {world}/psp\n    \
+         Meal ledger          {world}/ledger\n    API documentation    {web}/api/docs/\n    \
+         Node's door (mTLS)   {node}/node\n\
+         \n  Keys of the REST API:\n{keys}\
+         \n  Data are kept in {data}; start empty with --fresh. Stop with Ctrl-C.\n",
+        world = addresses.world,
+        web = addresses.web,
+        node = addresses.node,
+        data = options.data.display(),
+    ))?;
+    Ok(())
+}

@@ -1,0 +1,147 @@
+//! `pagomensa keys`: the keys of the REST API.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand, builder::PossibleValuesParser};
+use serde_json::json;
+
+use super::{Outcome, Reported, answer};
+use crate::clock::{Clock, Ids};
+use crate::desk::keys::{NewKey, Scope, create};
+use crate::domain::party::CreditorCode;
+use crate::store::{Store, keys};
+
+/// What can be done with keys.
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    /// Make a key; it is printed once and never again
+    Create(New),
+    /// List keys, without their secrets
+    List(Reported),
+    /// Revoke a key by its public part
+    Revoke(Revocation),
+}
+
+/// What a key is for.
+#[derive(Debug, Args)]
+pub struct New {
+    #[command(flatten)]
+    reported: Reported,
+    /// The fiscal code of the creditor whose data the key opens
+    #[arg(long, value_name = "FISCAL_CODE")]
+    creditor: String,
+    /// What the key is for, in your own words
+    #[arg(long)]
+    name: String,
+    /// What the key may do; everything when left out. May be repeated
+    #[arg(long = "scope", value_parser = PossibleValuesParser::new(Scope::ALL.map(Scope::as_str)))]
+    scopes: Vec<String>,
+}
+
+/// Which key to revoke.
+#[derive(Debug, Args)]
+pub struct Revocation {
+    #[command(flatten)]
+    reported: Reported,
+    /// The public part: the sixteen digits after pm_
+    prefix: String,
+}
+
+pub(super) async fn run(command: Keys) -> Outcome {
+    match command {
+        Keys::Create(new) => make(new).await,
+        Keys::List(reported) => list(&reported).await,
+        Keys::Revoke(revocation) => revoke(&revocation).await,
+    }
+}
+
+async fn make(new: New) -> Outcome {
+    let config = new.reported.configured.load()?;
+    let creditor = CreditorCode::parse(&new.creditor)?;
+    if config.register()?.get(&creditor).is_none() {
+        return Err(format!("the configuration has no creditor {creditor}").into());
+    }
+    let scopes: Vec<Scope> = if new.scopes.is_empty() {
+        Scope::ALL.to_vec()
+    } else {
+        new.scopes.iter().filter_map(|s| Scope::parse(s)).collect()
+    };
+    let store = Store::open(&config.database).await?;
+    store.migrate().await?;
+    let wanted = NewKey {
+        creditor: &creditor,
+        name: &new.name,
+        scopes: &scopes,
+    };
+    let key = create(&store, &Ids::default(), &wanted, Clock::System.now()).await?;
+    answer(
+        new.reported.json,
+        &json!({ "key": key, "creditor": creditor.as_str() }),
+        std::slice::from_ref(&key),
+    )?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn list(reported: &Reported) -> Outcome {
+    let config = reported.configured.load()?;
+    let store = Store::open(&config.database).await?;
+    let mut conn = store.read().await?;
+    let rows = keys::list(&mut conn).await?;
+    let values: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            json!({
+                "prefix": row.prefix,
+                "creditor": row.creditor.as_str(),
+                "name": row.name,
+                "scopes": row.scopes.split(' ').collect::<Vec<_>>(),
+                "created_at": row.created_at.to_string(),
+                "revoked_at": row.revoked_at.map(|at| at.to_string()),
+            })
+        })
+        .collect();
+    let lines: Vec<String> = rows
+        .iter()
+        .map(|row| {
+            let state = row
+                .revoked_at
+                .map_or_else(|| "active".to_owned(), |at| format!("revoked {at}"));
+            format!(
+                "pm_{}  {}  {}  {}  [{}]",
+                row.prefix, row.creditor, state, row.name, row.scopes
+            )
+        })
+        .collect();
+    let lines = if lines.is_empty() {
+        vec!["There are no keys. Make one with: pagomensa keys create".to_owned()]
+    } else {
+        lines
+    };
+    answer(reported.json, &json!(values), &lines)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn revoke(revocation: &Revocation) -> Outcome {
+    let config = revocation.reported.configured.load()?;
+    let prefix = revocation.prefix.trim_start_matches("pm_");
+    let prefix = prefix.split('_').next().unwrap_or_default();
+    let store = Store::open(&config.database).await?;
+    let mut tx = store.write().await?;
+    let revoked = keys::revoke(&mut tx, prefix, Clock::System.now()).await?;
+    tx.commit().await?;
+    let line = if revoked {
+        format!("The key pm_{prefix}_… is revoked.")
+    } else {
+        format!("There is no active key pm_{prefix}_….")
+    };
+    answer(
+        revocation.reported.json,
+        &json!({ "prefix": prefix, "revoked": revoked }),
+        &[line],
+    )?;
+    Ok(if revoked {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,329 @@
+//! The configuration: compiled-in defaults, then a file, then `PAGOMENSA__SECTION__KEY`.
+//!
+//! `config/pagomensa.toml` is the default and the manual. Reading is strict about keys and types;
+//! [`Config::register`] then checks the meaning and reports every mistake at once.
+
+mod creditors;
+
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+pub use creditors::{CreditorConfig, NumberingConfig, ServiceConfig};
+
+/// The text of `config/pagomensa.toml`.
+pub const DEFAULTS: &str = include_str!("../config/pagomensa.toml");
+
+/// Everything that can be set; the meaning of each key stands in `config/pagomensa.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The REST API and the pages.
+    pub web: Web,
+    /// The node's door.
+    pub node: Node,
+    /// The store.
+    pub database: Database,
+    /// The desk.
+    pub desk: Desk,
+    /// The meal ledger.
+    pub ledger: Ledger,
+    /// The journal of exchanges.
+    pub journal: Journal,
+    /// The jobs.
+    pub jobs: Jobs,
+    /// The log.
+    pub log: Log,
+    /// The creditors.
+    #[serde(default)]
+    pub creditors: Vec<CreditorConfig>,
+}
+
+/// Section `[web]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Web {
+    /// Address and port.
+    pub listen: String,
+    /// Base of the links in answers.
+    pub public_url: String,
+    /// Largest body in KiB.
+    pub body_limit_kib: usize,
+    /// Longest request in seconds.
+    pub timeout_s: u64,
+}
+
+/// Section `[node]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Node {
+    /// Whether the door is open.
+    pub enabled: bool,
+    /// Address and port.
+    pub listen: String,
+    /// Largest message in KiB.
+    pub body_limit_kib: usize,
+    /// Deadline of a verify or get in seconds.
+    pub read_deadline_s: u64,
+    /// Deadline of a receipt in seconds.
+    pub receipt_deadline_s: u64,
+    /// Mutual TLS.
+    pub tls: Tls,
+}
+
+/// Section `[node.tls]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// Whether TLS is spoken.
+    pub enabled: bool,
+    /// Server certificate chain, PEM.
+    pub certificate_file: PathBuf,
+    /// Server key, PEM.
+    pub key_file: PathBuf,
+    /// Authorities of client certificates, PEM.
+    pub client_ca_file: PathBuf,
+    /// Accepted common names.
+    pub allowed_subjects: Vec<String>,
+    /// Longest handshake in seconds.
+    pub handshake_timeout_s: u64,
+}
+
+/// Section `[database]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// `sqlite://…` or `postgres://…`; may hold a password, so it is never printed.
+    pub url: SecretString,
+    /// Reading connections.
+    pub readers: u32,
+    /// Longest wait for a connection in seconds.
+    pub acquire_timeout_s: u64,
+}
+
+/// Section `[desk]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Desk {
+    /// Receipts in one transaction, at most.
+    pub batch_limit: usize,
+    /// Receipts that may wait.
+    pub queue_limit: usize,
+}
+
+/// Section `[ledger]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ledger {
+    /// Whether credits are delivered.
+    pub enabled: bool,
+    /// Base address.
+    pub url: String,
+    /// Bearer token.
+    pub token: SecretString,
+    /// File with the bearer token.
+    pub token_file: PathBuf,
+    /// Longest call in seconds.
+    pub timeout_s: u64,
+    /// Accounts served at the same time.
+    pub in_flight: usize,
+    /// Seconds between two looks.
+    pub every_s: u64,
+    /// Pauses before the next try in seconds.
+    pub retry_pauses_s: Vec<i64>,
+}
+
+/// Section `[journal]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Journal {
+    /// Longest delay in milliseconds.
+    pub flush_ms: u64,
+    /// Exchanges that may wait.
+    pub queue_limit: usize,
+}
+
+/// Section `[jobs]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Jobs {
+    /// Seconds between two closings of expired notices.
+    pub expire_every_s: u64,
+    /// Seconds between two clean-ups.
+    pub housekeeping_every_s: u64,
+    /// Hours an idempotency key is remembered.
+    pub idempotency_hours: i64,
+}
+
+/// Section `[log]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// Levels by target.
+    pub filter: String,
+    /// `text` or `json`.
+    pub format: LogFormat,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For a log collector.
+    Json,
+}
+
+/// One thing that is wrong with the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// The key, such as `creditors[0].bank_iban`.
+    pub key: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+impl std::fmt::Display for Mistake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.key, self.message)
+    }
+}
+
+/// The configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file cannot be read, a key is unknown, or a value has the wrong type.
+    #[error("the configuration cannot be read{}: {message}", file.as_ref().map(|f| format!(" ({})", f.display())).unwrap_or_default())]
+    Unreadable {
+        /// The file that was given, if one was.
+        file: Option<PathBuf>,
+        /// What is wrong.
+        message: String,
+    },
+    /// It can be read but says something impossible.
+    #[error("the configuration has {} mistake(s):{}", .0.len(), .0.iter().map(|m| format!("\n  {m}")).collect::<String>())]
+    Mistakes(Vec<Mistake>),
+}
+
+impl Config {
+    /// Reads the defaults, then the file, then the environment.
+    ///
+    /// # Errors
+    /// [`ConfigError::Unreadable`]: a file that is missing or not TOML, an unknown key, a value of
+    /// the wrong type.
+    pub fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
+        let environment = config::Environment::with_prefix("PAGOMENSA")
+            .prefix_separator("__")
+            .separator("__");
+        Config::read(file, Some(environment), None)
+    }
+
+    /// Reads the defaults with a text over them; the environment is left out.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn with(overrides: &str) -> Result<Config, ConfigError> {
+        Config::read(None, None, Some(overrides))
+    }
+
+    fn read(
+        file: Option<&Path>,
+        environment: Option<config::Environment>,
+        overrides: Option<&str>,
+    ) -> Result<Config, ConfigError> {
+        let toml = |text: &str| config::File::from_str(text, config::FileFormat::Toml);
+        let mut builder = config::Config::builder().add_source(toml(DEFAULTS));
+        if let Some(file) = file {
+            builder = builder.add_source(config::File::from(file).format(config::FileFormat::Toml));
+        }
+        if let Some(overrides) = overrides {
+            builder = builder.add_source(toml(overrides));
+        }
+        if let Some(environment) = environment {
+            builder = builder.add_source(environment);
+        }
+        builder
+            .build()
+            .and_then(config::Config::try_deserialize)
+            .map_err(|error| ConfigError::Unreadable {
+                file: file.map(Path::to_owned),
+                message: error.to_string(),
+            })
+    }
+
+    /// The ledger's token, from its file when one is named.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn ledger_token(&self) -> Result<SecretString, ConfigError> {
+        if self.ledger.token_file.as_os_str().is_empty() {
+            return Ok(self.ledger.token.clone());
+        }
+        match std::fs::read_to_string(&self.ledger.token_file) {
+            Ok(text) => Ok(SecretString::from(text.trim().to_owned())),
+            Err(error) => Err(ConfigError::Mistakes(vec![Mistake {
+                key: "ledger.token_file".to_owned(),
+                message: format!("{}: {error}", self.ledger.token_file.display()),
+            }])),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use secrecy::ExposeSecret;
+
+    #[test]
+    fn the_defaults_are_complete_and_right() {
+        let config = Config::with("").unwrap();
+        assert!(config.register().unwrap().iter().next().is_none());
+        assert_eq!(config.log.format, LogFormat::Text);
+    }
+
+    #[test]
+    fn the_production_example_is_right() {
+        let config = Config::with(include_str!("../config/production.example.toml")).unwrap();
+        assert_eq!(config.register().unwrap().iter().count(), 1);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused() {
+        for text in [
+            "[web]\nlisten_on = \"x\"",
+            "[nonsense]\na = 1",
+            "[web]\ntimeout_s = \"soon\"",
+        ] {
+            assert!(Config::with(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_environment_keeps_leading_zeros_and_overrides_the_file() {
+        let source = config::Environment::with_prefix("PAGOMENSA")
+            .prefix_separator("__")
+            .separator("__")
+            .source(Some(
+                [
+                    ("PAGOMENSA__LEDGER__TOKEN", "00743110157"),
+                    ("PAGOMENSA__WEB__TIMEOUT_S", "7"),
+                ]
+                .map(|(k, v)| (k.to_owned(), v.to_owned()))
+                .into(),
+            ));
+        let config = Config::read(None, Some(source), Some("[web]\ntimeout_s = 3")).unwrap();
+        assert_eq!(config.ledger.token.expose_secret(), "00743110157");
+        assert_eq!(config.web.timeout_s, 7);
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        let config = Config::with(
+            "[ledger]\ntoken = \"geheim\"\n[database]\nurl = \"postgres://u:geheim@h/d\"",
+        )
+        .unwrap();
+        assert!(!format!("{config:?}").contains("geheim"));
+    }
+}

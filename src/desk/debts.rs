@@ -1,0 +1,236 @@
+//! Opening, reading, withdrawing and closing debts.
+
+use super::once::{Done, Repeat, claim, remember};
+use super::{Desk, DeskError, TRIES};
+use crate::domain::creditor::Creditor;
+use crate::domain::day::{Day, Instant};
+use crate::domain::debt::{Debt, DebtState, Order};
+use crate::domain::ids::DebtId;
+use crate::domain::notice::NoticeNumber;
+use crate::domain::party::CreditorCode;
+use crate::store::debts::Filter;
+use crate::store::{StoreError, debts, sequences};
+
+/// Whether the caller chose the due day or our default did; a default may differ from one day to
+/// the next without the order being another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DueDay {
+    /// It stands in the order.
+    Chosen,
+    /// It was left out.
+    Default,
+}
+
+/// A debt that was opened, or had been.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// The debt.
+    pub debt: Debt,
+    /// Whether it existed already, with the same content under the same external id.
+    pub existed: bool,
+}
+
+impl Desk {
+    /// Opens a debt: a number from the creditor's sequence, the debt and the first answer to an
+    /// Idempotency-Key, in one transaction.
+    ///
+    /// # Errors
+    /// [`DeskError::ExternalIdTaken`], [`DeskError::KeyReused`], [`DeskError::Numbers`], or the
+    /// store failed.
+    pub async fn open_debt(
+        &self,
+        creditor: &Creditor,
+        order: Order,
+        due: DueDay,
+        repeat: Option<Repeat<'_, Opening>>,
+        now: Instant,
+    ) -> Result<Done<Opening>, DeskError> {
+        for _ in 1..TRIES {
+            match self
+                .try_open(creditor, &order, due, repeat.as_ref(), now)
+                .await
+            {
+                Err(DeskError::Store(StoreError::Contended)) => {}
+                done => return done,
+            }
+        }
+        self.try_open(creditor, &order, due, repeat.as_ref(), now)
+            .await
+    }
+
+    async fn try_open(
+        &self,
+        creditor: &Creditor,
+        order: &Order,
+        due: DueDay,
+        repeat: Option<&Repeat<'_, Opening>>,
+        now: Instant,
+    ) -> Result<Done<Opening>, DeskError> {
+        let mut tx = self.store.write().await?;
+        if let Some(answer) = claim(&mut tx, &creditor.code, repeat, now).await? {
+            return Ok(Done::Again(answer));
+        }
+        let existing = match &order.external_id {
+            Some(id) => debts::by_external_id(&mut tx, &creditor.code, id).await?,
+            None => None,
+        };
+        let opening = match existing {
+            Some(debt) if is_same(&debt.order, order, due) => Opening {
+                debt,
+                existed: true,
+            },
+            Some(_) => return Err(DeskError::ExternalIdTaken),
+            None => {
+                let series = creditor.numbering.series();
+                let place =
+                    sequences::next(&mut tx, &creditor.code, &series, creditor.first_number)
+                        .await?;
+                let debt = Debt {
+                    id: DebtId::new(self.ids.next(now)),
+                    creditor: creditor.code.clone(),
+                    order: order.clone(),
+                    notice: creditor
+                        .numbering
+                        .number(place)
+                        .map_err(DeskError::Numbers)?,
+                    created_at: now,
+                    state: DebtState::Open,
+                };
+                if !debts::insert(&mut tx, &debt).await? {
+                    return Err(StoreError::Contended.into());
+                }
+                Opening {
+                    debt,
+                    existed: false,
+                }
+            }
+        };
+        remember(&mut tx, &creditor.code, repeat, &opening).await?;
+        tx.commit().await.map_err(StoreError::from)?;
+        Ok(Done::First(opening))
+    }
+
+    /// The debt with this id.
+    ///
+    /// # Errors
+    /// [`DeskError::NotFound`], also when it is another creditor's.
+    pub async fn debt(&self, creditor: &CreditorCode, id: &DebtId) -> Result<Debt, DeskError> {
+        let mut conn = self.store.read().await?;
+        debts::by_id(&mut conn, creditor, id)
+            .await?
+            .ok_or(DeskError::NotFound)
+    }
+
+    /// The debt with this notice number, for a quote. Nothing is written.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn debt_of_notice(
+        &self,
+        creditor: &CreditorCode,
+        notice: &NoticeNumber,
+    ) -> Result<Option<Debt>, DeskError> {
+        let mut conn = self.store.read().await?;
+        Ok(debts::by_notice(&mut conn, creditor, notice).await?)
+    }
+
+    /// The debt with the portal's own id.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn debt_of_external_id(
+        &self,
+        creditor: &CreditorCode,
+        external_id: &str,
+    ) -> Result<Option<Debt>, DeskError> {
+        let mut conn = self.store.read().await?;
+        Ok(debts::by_external_id(&mut conn, creditor, external_id).await?)
+    }
+
+    /// A page of debts, newest first.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn debts(
+        &self,
+        creditor: &CreditorCode,
+        filter: &Filter,
+        today: Day,
+    ) -> Result<Vec<Debt>, DeskError> {
+        let mut conn = self.store.read().await?;
+        Ok(debts::list(&mut conn, creditor, filter, today).await?)
+    }
+
+    /// Withdraws a debt. Withdrawing it again changes nothing.
+    ///
+    /// # Errors
+    /// [`DeskError::NotFound`], [`DeskError::Refused`] when it is paid, [`DeskError::KeyReused`],
+    /// or the store failed.
+    pub async fn cancel_debt(
+        &self,
+        creditor: &CreditorCode,
+        id: &DebtId,
+        repeat: Option<Repeat<'_, Debt>>,
+        now: Instant,
+    ) -> Result<Done<Debt>, DeskError> {
+        for _ in 1..TRIES {
+            match self.try_cancel(creditor, id, repeat.as_ref(), now).await {
+                Err(DeskError::Store(StoreError::Contended)) => {}
+                done => return done,
+            }
+        }
+        self.try_cancel(creditor, id, repeat.as_ref(), now).await
+    }
+
+    async fn try_cancel(
+        &self,
+        creditor: &CreditorCode,
+        id: &DebtId,
+        repeat: Option<&Repeat<'_, Debt>>,
+        now: Instant,
+    ) -> Result<Done<Debt>, DeskError> {
+        let mut tx = self.store.write().await?;
+        if let Some(answer) = claim(&mut tx, creditor, repeat, now).await? {
+            return Ok(Done::Again(answer));
+        }
+        let mut debt = debts::by_id(&mut tx, creditor, id)
+            .await?
+            .ok_or(DeskError::NotFound)?;
+        debt.cancel()?;
+        if !matches!(debt.state, DebtState::Cancelled { .. }) {
+            if !debts::cancel(&mut tx, creditor, id, now).await? {
+                return Err(StoreError::Contended.into());
+            }
+            debt.state = DebtState::Cancelled { at: now };
+        }
+        remember(&mut tx, creditor, repeat, &debt).await?;
+        tx.commit().await.map_err(StoreError::from)?;
+        Ok(Done::First(debt))
+    }
+
+    /// Closes open debts whose last day has passed, at most `limit`; how many were closed.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn close_expired(&self, now: Instant, limit: i64) -> Result<usize, DeskError> {
+        let mut tx = self.store.write().await?;
+        let closed = debts::expire(&mut tx, now.day_in_rome(), now, limit).await?;
+        tx.commit().await.map_err(StoreError::from)?;
+        Ok(closed)
+    }
+}
+
+/// Whether an order asks for what a debt already is.
+fn is_same(existing: &Order, order: &Order, due: DueDay) -> bool {
+    match due {
+        DueDay::Chosen => existing == order,
+        DueDay::Default => {
+            *existing
+                == Order {
+                    due_on: existing.due_on,
+                    payable_until: existing.payable_until,
+                    ..order.clone()
+                }
+        }
+    }
+}

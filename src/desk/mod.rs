@@ -1,0 +1,143 @@
+//! The desk: the only place where money moves.
+//!
+//! Every use case reads, asks the domain, writes and commits, in one transaction. What must reach
+//! others afterwards (the meal ledger) is written down in the same transaction and delivered by a
+//! job, so that no payment is ever refused because our own follow-up failed.
+
+pub mod cases;
+pub mod collect;
+pub mod debts;
+pub mod journal;
+pub mod keys;
+pub mod once;
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use crate::clock::Ids;
+use crate::config;
+use crate::domain::creditor::Register;
+use crate::domain::refusal::Refusal;
+use crate::store::{Store, StoreError};
+
+use collect::Till;
+use journal::Journal;
+
+/// The desk; cheap to clone, shared by all doors.
+#[derive(Debug, Clone)]
+pub struct Desk {
+    store: Store,
+    register: Arc<Register>,
+    ids: Ids,
+    till: Till,
+    journal: Journal,
+    owed: Arc<Notify>,
+}
+
+/// The tasks behind a desk: they end when every clone of the desk is gone and all that waited is
+/// written.
+#[derive(Debug)]
+pub struct Tasks(Vec<JoinHandle<()>>);
+
+/// Why a use case did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    /// The business says no.
+    #[error("refused")]
+    Refused(Refusal),
+    /// There is no such thing, or it is another creditor's.
+    #[error("not found")]
+    NotFound,
+    /// The idempotency key was used for another request.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// The portal's own id is taken by a notice with other content.
+    #[error("the external id is taken by another notice")]
+    ExternalIdTaken,
+    /// No notice number is left, or the next one may not be used.
+    #[error("no notice number can be given")]
+    Numbers(#[source] crate::domain::notice::NoticeError),
+    /// More is waiting than we take.
+    #[error("too much is waiting")]
+    Overloaded,
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+impl From<Refusal> for DeskError {
+    fn from(refusal: Refusal) -> DeskError {
+        DeskError::Refused(refusal)
+    }
+}
+
+/// How often a transaction is tried again when another one was faster.
+const TRIES: u32 = 5;
+
+impl Desk {
+    /// Opens the desk over a store and starts its tasks.
+    pub fn open(
+        store: Store,
+        register: Arc<Register>,
+        ids: Ids,
+        clock: crate::clock::Clock,
+        config: &config::Config,
+    ) -> (Desk, Tasks) {
+        let owed = Arc::new(Notify::new());
+        let (till, till_task) = Till::start(
+            store.clone(),
+            ids.clone(),
+            clock,
+            owed.clone(),
+            &config.desk,
+        );
+        let (journal, journal_task) = Journal::start(store.clone(), &config.journal);
+        let desk = Desk {
+            store,
+            register,
+            ids,
+            till,
+            journal,
+            owed,
+        };
+        (desk, Tasks(vec![till_task, journal_task]))
+    }
+
+    /// The creditors.
+    pub fn register(&self) -> &Register {
+        &self.register
+    }
+
+    /// The store, for reads that decide nothing.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The source of ids.
+    pub fn ids(&self) -> &Ids {
+        &self.ids
+    }
+
+    /// Where exchanges are written down.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Rings when something new is owed to the ledger.
+    pub fn owed(&self) -> &Arc<Notify> {
+        &self.owed
+    }
+}
+
+impl Tasks {
+    /// Waits until everything that waited is written.
+    pub async fn finish(self) {
+        for task in self.0 {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a task of the desk ended badly");
+            }
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! Creditors: the bodies that are owed, their accounts, their stations and their services.
+//!
+//! The register is read from the configuration at start and does not change while we run.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::iban::Iban;
+use super::money::Cents;
+use super::notice::Numbering;
+use super::party::CreditorCode;
+use super::refusal::Refusal;
+
+/// A body that is owed (*ente creditore*), as the node and the payers know it.
+#[derive(Debug, Clone)]
+pub struct Creditor {
+    /// Its fiscal code: `idPA` and `fiscalCodePA` of the messages.
+    pub code: CreditorCode,
+    /// Its name, 1–140 characters: `companyName`.
+    pub name: String,
+    /// The office in charge, 1–140 characters: `officeName`.
+    pub office: Option<String>,
+    /// The broker (*intermediario*) whose station it uses: `idBrokerPA`, 1–35 characters.
+    pub broker: String,
+    /// The stations that answer for it: `idStation`, 1–35 characters each.
+    pub stations: Vec<String>,
+    /// How its notice numbers are built.
+    pub numbering: Numbering,
+    /// The first place of its sequence that we may use; above every number of an earlier system.
+    pub first_number: u64,
+    /// Where its money goes.
+    pub accounts: Accounts,
+    /// What can be paid, by code.
+    pub services: BTreeMap<String, Service>,
+}
+
+/// The accounts of a creditor: at least one of the two.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Accounts {
+    /// Only an account at a bank.
+    Bank(Iban),
+    /// Only an account at Poste Italiane.
+    Postal(Iban),
+    /// Both.
+    Both {
+        /// The account at a bank.
+        bank: Iban,
+        /// The account at Poste Italiane.
+        postal: Iban,
+    },
+}
+
+/// Something that can be paid for: the school meals, the snack, the bus.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// Its code, unique within the creditor.
+    pub code: String,
+    /// Its name for people.
+    pub name: String,
+    /// The taxonomy of pagoPA: `transferCategory`, such as `9/0107101TS/` (school meals).
+    pub taxonomy: String,
+    /// The smallest top-up.
+    pub min: Cents,
+    /// The largest top-up.
+    pub max: Cents,
+    /// Days from today to the due day, when the portal gives none.
+    pub due_days: i32,
+    /// Whether a notice can still be paid after its due day.
+    pub payable_after_due: bool,
+}
+
+/// How the payer is about to pay, which decides the account (`transferType`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransferType {
+    /// At a post office, with a postal slip.
+    Postal,
+    /// Through a PSP that asks for both accounts.
+    PagoPa,
+}
+
+/// The account for one transfer, and the one to name beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account<'a> {
+    /// The account to credit.
+    pub iban: &'a Iban,
+    /// The postal account to name in the metadata `IBANAPPOGGIO`.
+    pub support: Option<&'a Iban>,
+}
+
+impl Accounts {
+    /// The postal account, if there is one.
+    pub fn postal(&self) -> Option<&Iban> {
+        match self {
+            Accounts::Bank(_) => None,
+            Accounts::Postal(postal) | Accounts::Both { postal, .. } => Some(postal),
+        }
+    }
+
+    /// The account for a payment of this kind (SANP, best practice for `transferType`): `POSTAL`
+    /// needs the postal account; `PAGOPA` takes the bank's and names the postal one as
+    /// `IBANAPPOGGIO`; without a kind the bank's comes first.
+    ///
+    /// # Errors
+    /// [`Refusal::NoPostalAccount`].
+    pub fn choose(&self, kind: Option<TransferType>) -> Result<Account<'_>, Refusal> {
+        let (main, postal) = match self {
+            Accounts::Bank(bank) => (bank, None),
+            Accounts::Postal(postal) => (postal, Some(postal)),
+            Accounts::Both { bank, postal } => (bank, Some(postal)),
+        };
+        match kind {
+            Some(TransferType::Postal) => postal
+                .map(|iban| Account {
+                    iban,
+                    support: None,
+                })
+                .ok_or(Refusal::NoPostalAccount),
+            Some(TransferType::PagoPa) => Ok(Account {
+                iban: main,
+                support: postal,
+            }),
+            None => Ok(Account {
+                iban: main,
+                support: None,
+            }),
+        }
+    }
+}
+
+/// All creditors of this installation.
+#[derive(Debug, Clone, Default)]
+pub struct Register {
+    creditors: BTreeMap<CreditorCode, Arc<Creditor>>,
+}
+
+/// Whom a message of the node is addressed to.
+#[derive(Debug, Clone, Copy)]
+pub struct Addressee<'a> {
+    /// `idBrokerPA`.
+    pub broker: &'a str,
+    /// `idStation`.
+    pub station: &'a str,
+    /// `idPA`.
+    pub creditor: &'a CreditorCode,
+}
+
+impl Register {
+    /// A register of these creditors; of two with the same code the later one stays.
+    pub fn new(creditors: impl IntoIterator<Item = Creditor>) -> Register {
+        Register {
+            creditors: creditors
+                .into_iter()
+                .map(|creditor| (creditor.code.clone(), Arc::new(creditor)))
+                .collect(),
+        }
+    }
+
+    /// The creditor with this fiscal code.
+    pub fn get(&self, code: &CreditorCode) -> Option<&Arc<Creditor>> {
+        self.creditors.get(code)
+    }
+
+    /// All of them, in the order of their codes.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Creditor>> {
+        self.creditors.values()
+    }
+
+    /// Whom a verify or a get speaks to: broker, station and creditor are checked in this order,
+    /// and each must be tied to the others.
+    ///
+    /// # Errors
+    /// The first of [`Refusal::WrongBroker`], [`Refusal::WrongStation`],
+    /// [`Refusal::WrongCreditor`] that applies.
+    pub fn addressed(&self, to: Addressee<'_>) -> Result<&Arc<Creditor>, Refusal> {
+        self.known_broker(to.broker)?;
+        let of_broker = |c: &&Arc<Creditor>| c.broker == to.broker;
+        let has_station = |c: &Arc<Creditor>| c.stations.iter().any(|s| s == to.station);
+        if !self.iter().filter(of_broker).any(has_station) {
+            return Err(Refusal::WrongStation);
+        }
+        let creditor = self.get(to.creditor).ok_or(Refusal::WrongCreditor)?;
+        if !of_broker(&creditor) {
+            return Err(Refusal::WrongCreditor);
+        }
+        if !has_station(creditor) {
+            return Err(Refusal::WrongStation);
+        }
+        Ok(creditor)
+    }
+
+    /// Whom a receipt belongs to. The station is not checked here: after a move the node goes on
+    /// sending receipts under the former one, and money that has moved is always recorded.
+    ///
+    /// # Errors
+    /// [`Refusal::WrongBroker`] or [`Refusal::WrongCreditor`]: the receipt is provably not ours.
+    pub fn recipient(&self, to: Addressee<'_>) -> Result<&Arc<Creditor>, Refusal> {
+        self.known_broker(to.broker)?;
+        self.get(to.creditor)
+            .filter(|creditor| creditor.broker == to.broker)
+            .ok_or(Refusal::WrongCreditor)
+    }
+
+    fn known_broker(&self, broker: &str) -> Result<(), Refusal> {
+        if self.iter().any(|creditor| creditor.broker == broker) {
+            Ok(())
+        } else {
+            Err(Refusal::WrongBroker)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::notice::TwoDigits;
+
+    fn creditor(code: &str, broker: &str, station: &str) -> Creditor {
+        Creditor {
+            code: CreditorCode::parse(code).unwrap(),
+            name: "Comune di Prova".to_owned(),
+            office: None,
+            broker: broker.to_owned(),
+            stations: vec![station.to_owned()],
+            numbering: Numbering::Aux3 {
+                segregation: TwoDigits::parse("02").unwrap(),
+            },
+            first_number: 1,
+            accounts: Accounts::Bank(Iban::parse("IT60X0542811101000000123456").unwrap()),
+            services: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn broker_station_and_creditor_are_checked_in_order() {
+        let register = Register::new([
+            creditor("11111111111", "B1", "B1_01"),
+            creditor("22222222222", "B1", "B1_02"),
+            creditor("33333333333", "B2", "B2_01"),
+        ]);
+        let table = [
+            ("B1", "B1_01", "11111111111", Ok("11111111111")),
+            ("B2", "B2_01", "33333333333", Ok("33333333333")),
+            ("B9", "B1_01", "11111111111", Err(Refusal::WrongBroker)),
+            ("B9", "B9_09", "99999999999", Err(Refusal::WrongBroker)),
+            ("B1", "B9_09", "11111111111", Err(Refusal::WrongStation)),
+            ("B1", "B2_01", "33333333333", Err(Refusal::WrongStation)),
+            ("B1", "B1_02", "11111111111", Err(Refusal::WrongStation)),
+            ("B1", "B1_01", "99999999999", Err(Refusal::WrongCreditor)),
+            ("B1", "B1_01", "33333333333", Err(Refusal::WrongCreditor)),
+        ];
+        for (broker, station, code, expected) in table {
+            let creditor = CreditorCode::parse(code).unwrap();
+            let found = register.addressed(Addressee {
+                broker,
+                station,
+                creditor: &creditor,
+            });
+            assert_eq!(
+                found.map(|c| c.code.as_str()),
+                expected,
+                "{broker} {station} {code}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_receipt_may_come_under_a_former_station() {
+        let register = Register::new([creditor("11111111111", "B1", "B1_01")]);
+        let to = |broker, creditor| Addressee {
+            broker,
+            station: "B1_99",
+            creditor,
+        };
+        let (ours, other) = (
+            CreditorCode::parse("11111111111").unwrap(),
+            CreditorCode::parse("99999999999").unwrap(),
+        );
+        assert!(register.recipient(to("B1", &ours)).is_ok());
+        assert_eq!(
+            register.recipient(to("B2", &ours)).map(|c| c.code.clone()),
+            Err(Refusal::WrongBroker)
+        );
+        assert_eq!(
+            register.recipient(to("B1", &other)).map(|c| c.code.clone()),
+            Err(Refusal::WrongCreditor)
+        );
+    }
+
+    #[test]
+    fn the_account_follows_the_kind_of_payment() {
+        let bank = Iban::parse("IT60X0542811101000000123456").unwrap();
+        let postal = Iban::parse("IT45R0760103200000000001016").unwrap();
+        let both = Accounts::Both {
+            bank: bank.clone(),
+            postal: postal.clone(),
+        };
+        let (only_bank, only_postal) = (
+            Accounts::Bank(bank.clone()),
+            Accounts::Postal(postal.clone()),
+        );
+        let (post, pagopa) = (Some(TransferType::Postal), Some(TransferType::PagoPa));
+        let table = [
+            (&both, None, Ok((&bank, None))),
+            (&both, post, Ok((&postal, None))),
+            (&both, pagopa, Ok((&bank, Some(&postal)))),
+            (&only_bank, None, Ok((&bank, None))),
+            (&only_bank, post, Err(Refusal::NoPostalAccount)),
+            (&only_bank, pagopa, Ok((&bank, None))),
+            (&only_postal, None, Ok((&postal, None))),
+            (&only_postal, post, Ok((&postal, None))),
+            (&only_postal, pagopa, Ok((&postal, Some(&postal)))),
+        ];
+        for (accounts, kind, expected) in table {
+            let chosen = accounts.choose(kind).map(|a| (a.iban, a.support));
+            assert_eq!(chosen, expected, "{accounts:?} {kind:?}");
+        }
+    }
+}

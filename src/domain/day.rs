@@ -1,0 +1,257 @@
+//! Days of the Italian calendar and instants in UTC.
+//!
+//! A deadline is a *day* in Europe/Rome; what happened is an *instant* in UTC. Both have one text
+//! form of fixed width, so that the order of the texts is the order of time, in a column too.
+
+use std::fmt;
+
+use jiff::civil;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+/// A calendar day, written `YYYY-MM-DD`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Day(civil::Date);
+
+/// A moment, to the millisecond, written `2026-11-20T10:00:00.000Z`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(Timestamp);
+
+/// The text is not a day or an instant of the expected form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a {expected}")]
+pub struct TimeError {
+    /// The form that was expected.
+    pub expected: &'static str,
+}
+
+const DAY: TimeError = TimeError {
+    expected: "day of the form YYYY-MM-DD",
+};
+const INSTANT: TimeError = TimeError {
+    expected: "instant of the form YYYY-MM-DDThh:mm:ss",
+};
+
+impl Day {
+    /// The last day of all, for a debt that stays payable for ever.
+    pub const NEVER: Day = Day(civil::Date::constant(9999, 12, 31));
+
+    /// Reads exactly `YYYY-MM-DD`.
+    ///
+    /// # Errors
+    /// Another form, or a day that does not exist.
+    ///
+    /// ```
+    /// use pagomensa::domain::day::Day;
+    /// assert!(Day::parse("2026-12-31").is_ok());
+    /// assert!(Day::parse("2026-02-29").is_err());
+    /// assert!(Day::parse("31/12/2026").is_err());
+    /// ```
+    pub fn parse(text: &str) -> Result<Day, TimeError> {
+        let shaped = text.len() == 10
+            && text.bytes().enumerate().all(|(at, byte)| match at {
+                4 | 7 => byte == b'-',
+                _ => byte.is_ascii_digit(),
+            });
+        if !shaped {
+            return Err(DAY);
+        }
+        text.parse().map(Day).map_err(|_| DAY)
+    }
+
+    /// Reads `xsd:date`, which may carry an offset (`2025-05-13+02:00`, `2025-05-13Z`); the offset
+    /// is dropped, since the day is what the sender meant.
+    ///
+    /// # Errors
+    /// Not an `xsd:date` of four-digit years.
+    pub fn parse_xsd(text: &str) -> Result<Day, TimeError> {
+        let (day, offset) = text.split_at_checked(10).ok_or(DAY)?;
+        if is_offset(offset) {
+            Day::parse(day)
+        } else {
+            Err(DAY)
+        }
+    }
+
+    /// The day so many days later (or earlier), within the calendar.
+    pub fn plus_days(self, days: i32) -> Day {
+        self.0
+            .checked_add(jiff::Span::new().days(days))
+            .map_or(Day::NEVER, Day)
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Instant {
+    /// Milliseconds since 1970-01-01T00:00:00Z, cut to the calendar's range.
+    pub fn from_millis(millis: i64) -> Instant {
+        Instant(Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX))
+    }
+
+    /// Reads the fixed form written by `Display`.
+    ///
+    /// # Errors
+    /// Any other form.
+    pub fn parse(text: &str) -> Result<Instant, TimeError> {
+        if text.len() != 24 || !text.ends_with('Z') {
+            return Err(INSTANT);
+        }
+        text.parse().map(Instant).map_err(|_| INSTANT)
+    }
+
+    /// Reads `xsd:dateTime`. Without an offset it is Italian time, as pagoPA writes
+    /// `paymentDateTime`; the repeated hour of October is read as its first pass.
+    ///
+    /// # Errors
+    /// Not an `xsd:dateTime`.
+    pub fn parse_xsd_in_rome(text: &str) -> Result<Instant, TimeError> {
+        if !text.is_ascii() || text.as_bytes().get(10) != Some(&b'T') {
+            return Err(INSTANT);
+        }
+        let clock = text.get(11..).unwrap_or_default();
+        let local = !clock.contains(['Z', '+', '-']);
+        let instant = if local {
+            let moment: civil::DateTime = text.parse().map_err(|_| INSTANT)?;
+            rome()
+                .to_ambiguous_zoned(moment)
+                .compatible()
+                .map_err(|_| INSTANT)?
+                .timestamp()
+        } else {
+            text.parse().map_err(|_| INSTANT)?
+        };
+        Ok(Instant::from_millis(instant.as_millisecond()))
+    }
+
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    pub fn as_millis(self) -> i64 {
+        self.0.as_millisecond()
+    }
+
+    /// The day it is in Italy.
+    pub fn day_in_rome(self) -> Day {
+        Day(self.0.to_zoned(rome()).date())
+    }
+
+    /// The instant so many seconds later.
+    pub fn plus_seconds(self, seconds: i64) -> Instant {
+        Instant(
+            self.0
+                .checked_add(SignedDuration::from_secs(seconds))
+                .unwrap_or(Timestamp::MAX),
+        )
+    }
+}
+
+impl fmt::Display for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3}", self.0)
+    }
+}
+
+/// Europe/Rome; the time-zone table is compiled in, so it is always found.
+fn rome() -> TimeZone {
+    TimeZone::get("Europe/Rome").unwrap_or(TimeZone::UTC)
+}
+
+/// Nothing, `Z`, or `±hh:mm`.
+fn is_offset(text: &str) -> bool {
+    match text.as_bytes() {
+        [] | b"Z" => true,
+        [b'+' | b'-', h1, h2, b':', m1, m2] => [h1, h2, m1, m2].iter().all(|b| b.is_ascii_digit()),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_read_strictly() {
+        for good in ["2026-01-01", "2024-02-29", "9999-12-31"] {
+            assert_eq!(Day::parse(good).unwrap().to_string(), good);
+        }
+        for bad in [
+            "2026-1-1",
+            "2026-02-29",
+            "20260101",
+            "2026-01-01 ",
+            "",
+            "2026/01/01",
+            "+026-01-01",
+        ] {
+            assert!(Day::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_xsd_date_may_carry_an_offset() {
+        for text in [
+            "2025-05-13",
+            "2025-05-13Z",
+            "2025-05-13+02:00",
+            "2025-05-13-11:00",
+        ] {
+            assert_eq!(
+                Day::parse_xsd(text).unwrap().to_string(),
+                "2025-05-13",
+                "{text}"
+            );
+        }
+        for bad in [
+            "2025-05-13T00:00:00",
+            "2025-05-13+2",
+            "2025-05-1",
+            "",
+            "è025-05-13",
+        ] {
+            assert!(Day::parse_xsd(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn italian_time_becomes_utc() {
+        let table = [
+            ("2026-01-15T12:00:00", "2026-01-15T11:00:00.000Z"),
+            ("2026-07-15T12:00:00.5", "2026-07-15T10:00:00.500Z"),
+            ("2026-07-15T12:00:00Z", "2026-07-15T12:00:00.000Z"),
+            ("2026-07-15T12:00:00+05:00", "2026-07-15T07:00:00.000Z"),
+            ("2027-03-28T02:30:00", "2027-03-28T01:30:00.000Z"),
+            ("2026-10-25T02:30:00", "2026-10-25T00:30:00.000Z"),
+        ];
+        for (text, expected) in table {
+            let read = Instant::parse_xsd_in_rome(text).unwrap();
+            assert_eq!(read.to_string(), expected, "{text}");
+        }
+        for bad in [
+            "2026-01-15",
+            "2026-01-15T",
+            "2026-01-15 12:00:00",
+            "yesterday",
+            "",
+        ] {
+            assert!(Instant::parse_xsd_in_rome(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn midnight_belongs_to_rome() {
+        let late = Instant::parse("2026-07-14T22:30:00.000Z").unwrap();
+        assert_eq!(late.day_in_rome().to_string(), "2026-07-15");
+    }
+
+    #[test]
+    fn an_instant_has_one_width() {
+        assert_eq!(
+            Instant::from_millis(0).to_string(),
+            "1970-01-01T00:00:00.000Z"
+        );
+        assert!(Instant::parse("2026-01-01T00:00:00Z").is_err());
+    }
+}

@@ -1,0 +1,292 @@
+//! Payments: money that has moved, on whatever rail, and what it becomes in the meal ledger.
+
+use std::fmt;
+
+use super::day::Instant;
+use super::ids::{DebtId, EntryId, PaymentId};
+use super::money::Cents;
+use super::notice::NoticeNumber;
+use super::party::{CreditorCode, FiscalCode};
+
+/// The rail a payment came over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Channel {
+    /// pagoPA, online or with a printed notice.
+    PagoPa,
+}
+
+impl Channel {
+    /// The word in the ledger's API and in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Channel::PagoPa => "pagopa",
+        }
+    }
+
+    /// The channel written as [`Channel::as_str`] writes it.
+    pub fn parse(text: &str) -> Option<Channel> {
+        match text {
+            "pagopa" => Some(Channel::PagoPa),
+            _ => None,
+        }
+    }
+
+    /// Whether a payment over this rail can be deducted from income tax (a traceable means,
+    /// law 160/2019 art. 1 c. 679).
+    pub fn is_traceable(self) -> bool {
+        match self {
+            Channel::PagoPa => true,
+        }
+    }
+}
+
+impl fmt::Display for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What the other side says of the payment it reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The money was taken.
+    Paid,
+    /// It was not. Nothing of the kind is expected from pagoPA, which sends only good receipts.
+    Failed,
+}
+
+/// A payment as a rail hands it to the desk, whatever the rail.
+#[derive(Debug, Clone)]
+pub struct Collection {
+    /// Whom the money is for.
+    pub creditor: CreditorCode,
+    /// The rail.
+    pub channel: Channel,
+    /// The rail's own name for the payment, unique within creditor and channel (`receiptId`).
+    pub reference: String,
+    /// The notice it pays.
+    pub notice: NoticeNumber,
+    /// The creditor the notice belongs to; another one when we are only a secondary beneficiary.
+    pub notice_creditor: CreditorCode,
+    /// Whether the money was taken.
+    pub outcome: Outcome,
+    /// How much.
+    pub amount: Cents,
+    /// When, as the PSP says.
+    pub paid_at: Instant,
+    /// Who paid, when the rail says so and the code is a good one.
+    pub payer: Option<FiscalCode>,
+    /// The PSP's identifier, for finance.
+    pub psp: String,
+    /// Doubts of the rail itself, to be shown to finance whatever becomes of the payment.
+    pub doubts: Vec<CaseCode>,
+    /// The fingerprint of what the message says, free of its spelling: two messages with one
+    /// reference and one fingerprint are the same message.
+    pub fingerprint: String,
+}
+
+/// A payment that is recorded.
+#[derive(Debug, Clone)]
+pub struct Payment {
+    /// Our id.
+    pub id: PaymentId,
+    /// The debt it belongs to, when there is one.
+    pub debt: Option<DebtId>,
+    /// As it was reported.
+    pub collection: Collection,
+    /// When we recorded it.
+    pub recorded_at: Instant,
+}
+
+/// What an entry does to a child's balance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryKind {
+    /// Raises it.
+    Credit,
+}
+
+impl EntryKind {
+    /// The word in the ledger's API and in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            EntryKind::Credit => "credit",
+        }
+    }
+}
+
+/// A line owed to the meal ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerEntry {
+    /// Our id, and the idempotency key at the ledger.
+    pub id: EntryId,
+    /// The payment it comes from.
+    pub payment: PaymentId,
+    /// The creditor.
+    pub creditor: CreditorCode,
+    /// The child's code in the meal system.
+    pub child: String,
+    /// The service's code.
+    pub service: String,
+    /// What it does.
+    pub kind: EntryKind,
+    /// How much; signed.
+    pub amount: Cents,
+    /// The rail.
+    pub channel: Channel,
+    /// The rail's name for the payment.
+    pub reference: String,
+    /// The notice that was paid.
+    pub notice: NoticeNumber,
+    /// When it was paid.
+    pub paid_at: Instant,
+    /// Whose payment it is, for the tax return.
+    pub payer: FiscalCode,
+}
+
+/// What the finance office must look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CaseCode {
+    /// A payment for a notice we never issued.
+    UnknownNotice,
+    /// A second payment of a notice that was paid already.
+    SecondPayment,
+    /// A payment of a notice that had been cancelled.
+    CancelledNotice,
+    /// Paid another amount than what was due.
+    AmountDiffers,
+    /// A receipt that says the payment failed.
+    FailedOutcome,
+    /// A copy sent to us as secondary beneficiary of another creditor's notice.
+    SecondaryBeneficiary,
+    /// A receipt under a station that is not the creditor's.
+    OtherStation,
+    /// A receipt with elements that we do not know.
+    UnknownElements,
+    /// A receipt whose parts do not agree with each other.
+    Inconsistent,
+    /// The same reference again, with other content.
+    ReferenceConflict,
+    /// A receipt that could not be read.
+    UnreadableReceipt,
+    /// The ledger holds another entry under our id.
+    LedgerConflict,
+    /// The ledger refuses the entry.
+    LedgerRefused,
+}
+
+impl CaseCode {
+    /// All codes, for tables and their tests.
+    pub const ALL: [CaseCode; 13] = [
+        CaseCode::UnknownNotice,
+        CaseCode::SecondPayment,
+        CaseCode::CancelledNotice,
+        CaseCode::AmountDiffers,
+        CaseCode::FailedOutcome,
+        CaseCode::SecondaryBeneficiary,
+        CaseCode::OtherStation,
+        CaseCode::UnknownElements,
+        CaseCode::Inconsistent,
+        CaseCode::ReferenceConflict,
+        CaseCode::UnreadableReceipt,
+        CaseCode::LedgerConflict,
+        CaseCode::LedgerRefused,
+    ];
+
+    /// The stable word in the API and in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CaseCode::UnknownNotice => "unknown_notice",
+            CaseCode::SecondPayment => "second_payment",
+            CaseCode::CancelledNotice => "cancelled_notice",
+            CaseCode::AmountDiffers => "amount_differs",
+            CaseCode::FailedOutcome => "failed_outcome",
+            CaseCode::SecondaryBeneficiary => "secondary_beneficiary",
+            CaseCode::OtherStation => "other_station",
+            CaseCode::UnknownElements => "unknown_elements",
+            CaseCode::Inconsistent => "inconsistent_receipt",
+            CaseCode::ReferenceConflict => "reference_conflict",
+            CaseCode::UnreadableReceipt => "unreadable_receipt",
+            CaseCode::LedgerConflict => "ledger_conflict",
+            CaseCode::LedgerRefused => "ledger_refused",
+        }
+    }
+
+    /// The case written as [`CaseCode::as_str`] writes it.
+    pub fn parse(text: &str) -> Option<CaseCode> {
+        CaseCode::ALL.into_iter().find(|code| code.as_str() == text)
+    }
+
+    /// The sentence for the finance office, in Italian.
+    pub fn message(self) -> &'static str {
+        match self {
+            CaseCode::UnknownNotice => {
+                "È arrivato un pagamento per un avviso che non risulta emesso."
+            }
+            CaseCode::SecondPayment => {
+                "L'avviso era già pagato: questo è un secondo pagamento, da accreditare alla famiglia o da rimborsare."
+            }
+            CaseCode::CancelledNotice => "È stato pagato un avviso che era stato annullato.",
+            CaseCode::AmountDiffers => {
+                "L'importo pagato è diverso da quello dovuto: è stato accreditato l'importo pagato."
+            }
+            CaseCode::FailedOutcome => {
+                "La ricevuta dichiara che il pagamento non è riuscito: nulla è stato accreditato."
+            }
+            CaseCode::SecondaryBeneficiary => {
+                "Ricevuta ricevuta come beneficiario secondario dell'avviso di un altro ente."
+            }
+            CaseCode::OtherStation => {
+                "La ricevuta è arrivata da una stazione che non è quella dell'ente."
+            }
+            CaseCode::UnknownElements => {
+                "La ricevuta contiene dati che il sistema non conosce: il pagamento è registrato, il testo originale è conservato."
+            }
+            CaseCode::Inconsistent => {
+                "I dati della ricevuta non concordano tra loro: il pagamento è registrato, da verificare."
+            }
+            CaseCode::ReferenceConflict => {
+                "È arrivata una seconda ricevuta con lo stesso identificativo ma contenuto diverso: conservata come prova, non registrata."
+            }
+            CaseCode::UnreadableReceipt => {
+                "Una ricevuta non è leggibile: il testo originale è conservato."
+            }
+            CaseCode::LedgerConflict => {
+                "Il registro dei pasti ha già un movimento diverso con lo stesso identificativo: non sarà inviato di nuovo."
+            }
+            CaseCode::LedgerRefused => {
+                "Il registro dei pasti ha rifiutato il movimento: non sarà inviato di nuovo."
+            }
+        }
+    }
+}
+
+/// An exception for the finance office.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// What kind.
+    pub code: CaseCode,
+    /// Whose.
+    pub creditor: CreditorCode,
+    /// What it is about: the id of a payment, a ledger entry or a document.
+    pub subject: String,
+    /// Facts beside the sentence, without personal data.
+    pub detail: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_distinct_and_read_back() {
+        for code in CaseCode::ALL {
+            assert_eq!(CaseCode::parse(code.as_str()), Some(code));
+            assert!(code.message().ends_with('.'));
+        }
+        assert_eq!(CaseCode::parse("something_else"), None);
+        assert_eq!(
+            Channel::parse(Channel::PagoPa.as_str()),
+            Some(Channel::PagoPa)
+        );
+    }
+}

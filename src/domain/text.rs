@@ -1,0 +1,53 @@
+//! Texts with a limit, for messages that are refused when a field is one character too long.
+
+/// Cuts `text` to at most `limit` characters, on a character border and without a trailing blank.
+///
+/// ```
+/// use pagomensa::domain::text::cut;
+/// assert_eq!(cut("Città di Roma", 5), "Città");
+/// assert_eq!(cut("Città di Roma", 6), "Città");
+/// ```
+pub fn cut(text: &str, limit: usize) -> &str {
+    match text.char_indices().nth(limit) {
+        Some((end, _)) => text.split_at(end).0.trim_end(),
+        None => text,
+    }
+}
+
+/// Whether XML 1.0 allows this character in a document (production `Char`).
+pub fn is_xml_char(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
+}
+
+/// Whether a text a person typed holds only characters that can be shown on one line: no control
+/// characters, no marks that turn the writing direction.
+pub fn is_one_line(text: &str) -> bool {
+    text.chars().all(|c| {
+        !c.is_control()
+            && is_xml_char(c)
+            && !matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn one_line_means_one_line() {
+        assert!(is_one_line("Niccolò D'Amico-Šarić"));
+        for bad in ["a\nb", "a\u{0}", "a\u{202E}b", "\u{1F}", "a\tb"] {
+            assert!(!is_one_line(bad), "{bad:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_cut_text_fits(text in ".*", limit in 0_usize..200) {
+            let short = cut(&text, limit);
+            prop_assert!(short.chars().count() <= limit);
+            prop_assert!(text.starts_with(short));
+        }
+    }
+}

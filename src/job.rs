@@ -1,0 +1,188 @@
+//! Jobs: what must be done although nobody is asking.
+//!
+//! A job is a reconciler: it takes no input, reads what is owed and what is done, does a bounded
+//! amount of it and may be run again at any moment. It calls the network between transactions,
+//! never inside one. A lease in the store keeps two processes from running the same job at once;
+//! should that fail, every job is still harmless to run twice.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+
+use crate::clock::Clock;
+use crate::domain::day::Instant;
+use crate::store::{Store, StoreError, leases};
+
+/// What a run of a job says at its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// There is more to do at once.
+    More,
+    /// Nothing more now, and not before this instant (or the usual pause).
+    Rest {
+        /// When something will be due, if that is known.
+        until: Option<Instant>,
+    },
+}
+
+/// A run failed; it will be run again.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// The desk could not do it.
+    #[error("the desk failed")]
+    Desk(#[from] crate::desk::DeskError),
+}
+
+/// One run of a job.
+pub type Run = Pin<Box<dyn Future<Output = Result<Progress, JobError>> + Send>>;
+
+/// A job.
+#[derive(Clone)]
+pub struct Job {
+    /// Its name, in the store and on the command line.
+    pub name: &'static str,
+    /// The usual pause between two runs.
+    pub every: Duration,
+    /// Rings when there is something to do before the pause is over.
+    pub nudge: Arc<Notify>,
+    /// Does a bounded amount of work.
+    pub run: Arc<dyn Fn() -> Run + Send + Sync>,
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Job")
+            .field("name", &self.name)
+            .field("every", &self.every)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How long a lease lasts, in seconds; it is renewed when half of it is over.
+const LEASE_S: i64 = 300;
+/// Pause after a run that failed.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Runs jobs until it is told to stop.
+#[derive(Debug)]
+pub struct Runner {
+    tasks: JoinSet<()>,
+    stop: watch::Sender<bool>,
+}
+
+/// Who runs a job, for its lease.
+#[derive(Debug, Clone)]
+pub struct Holder {
+    /// The store with the leases.
+    pub store: Store,
+    /// The clock of the leases.
+    pub clock: Clock,
+    /// The name of this process.
+    pub name: String,
+}
+
+impl Runner {
+    /// Starts the jobs, each in a task of its own.
+    pub fn start(jobs: Vec<Job>, holder: &Holder) -> Runner {
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        for job in jobs {
+            tasks.spawn(repeat(job, holder.clone(), stopped.clone()));
+        }
+        Runner { tasks, stop }
+    }
+
+    /// Lets every job finish its run and gives the leases back.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        while let Some(ended) = self.tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a job ended badly");
+            }
+        }
+    }
+}
+
+impl Holder {
+    /// Takes or renews the lease of a job; false when another process has it.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn take(&self, job: &str) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        let mut tx = self.store.write().await?;
+        let until = now.plus_seconds(LEASE_S);
+        let taken = leases::take(&mut tx, job, &self.name, now, until).await?;
+        tx.commit().await?;
+        Ok(taken)
+    }
+
+    /// Gives the lease back and records how the last run went.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn give(&self, job: &str, error: Option<&str>) -> Result<(), StoreError> {
+        let mut tx = self.store.write().await?;
+        leases::give(&mut tx, job, &self.name, self.clock.now(), error).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+async fn repeat(job: Job, holder: Holder, mut stopped: watch::Receiver<bool>) {
+    let mut renew_at: Option<Instant> = None;
+    while !*stopped.borrow_and_update() {
+        let pause = match step(&job, &holder, &mut renew_at).await {
+            Ok(Progress::More) => continue,
+            Ok(Progress::Rest { until }) => until.map_or(job.every, |until| {
+                let millis = until.as_millis() - holder.clock.now().as_millis();
+                Duration::from_millis(u64::try_from(millis).unwrap_or(0)).min(job.every)
+            }),
+            Err(error) => {
+                tracing::error!(
+                    job = job.name,
+                    error = &error as &dyn std::error::Error,
+                    "a job failed and will be run again"
+                );
+                PAUSE
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = job.nudge.notified() => {}
+            _ = stopped.changed() => {}
+        }
+    }
+    if renew_at.is_some()
+        && let Err(error) = holder.give(job.name, None).await
+    {
+        tracing::warn!(
+            job = job.name,
+            error = &error as &dyn std::error::Error,
+            "the lease of a job could not be given back; it ends by itself"
+        );
+    }
+}
+
+/// One run, under the lease.
+async fn step(
+    job: &Job,
+    holder: &Holder,
+    renew_at: &mut Option<Instant>,
+) -> Result<Progress, JobError> {
+    let now = holder.clock.now();
+    if renew_at.is_none_or(|at| now >= at) {
+        if !holder.take(job.name).await? {
+            *renew_at = None;
+            return Ok(Progress::Rest { until: None });
+        }
+        *renew_at = Some(now.plus_seconds(LEASE_S / 2));
+    }
+    (job.run)().await
+}

@@ -1,0 +1,304 @@
+//! The meal ledger: what is owed to it is delivered until it has it.
+//!
+//! Exactly once in effect: an entry is sent under the same id each time, and the ledger keeps one
+//! entry for an id. 200 and 201 mean that it has it; 409 (another entry under our id) and 422 (it
+//! does not want it) end the delivery and go to the finance office; anything else, and silence,
+//! means trying again after growing pauses, for ever. The contract is `docs/ledger-api.yaml`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use reqwest::{Client, Response, StatusCode, redirect};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+
+use crate::clock::{Clock, Ids};
+use crate::config;
+use crate::desk::Desk;
+use crate::domain::day::Instant;
+use crate::domain::ids::CaseId;
+use crate::domain::payment::{Case, CaseCode, LedgerEntry};
+use crate::domain::text::cut;
+use crate::job::{Job, Progress};
+use crate::store::cases::OpenCase;
+use crate::store::entries::{Attempt, Closing, Owed};
+use crate::store::{Store, StoreError, cases, entries};
+
+/// Brings entries to the ledger.
+#[derive(Debug, Clone)]
+pub struct Courier {
+    store: Store,
+    clock: Clock,
+    ids: Ids,
+    http: Client,
+    url: String,
+    token: SecretString,
+    in_flight: usize,
+    pauses: Vec<i64>,
+}
+
+/// Entries in one run.
+const BATCH: i64 = 256;
+/// Bytes of the ledger's explanation that are read.
+const EXPLANATION: usize = 4 * 1024;
+
+/// The courier cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP client for the ledger cannot be made")]
+pub struct CourierError(#[from] reqwest::Error);
+
+impl Courier {
+    /// A courier for the ledger of the configuration.
+    ///
+    /// # Errors
+    /// The HTTP client cannot be made.
+    pub fn new(
+        desk: &Desk,
+        clock: Clock,
+        config: &config::Ledger,
+        token: SecretString,
+    ) -> Result<Courier, CourierError> {
+        let timeout = Duration::from_secs(config.timeout_s);
+        Ok(Courier {
+            store: desk.store().clone(),
+            clock,
+            ids: desk.ids().clone(),
+            http: Client::builder()
+                .timeout(timeout)
+                .connect_timeout(timeout)
+                .redirect(redirect::Policy::none())
+                .build()?,
+            url: format!("{}/entries", config.url.trim_end_matches('/')),
+            token,
+            in_flight: config.in_flight,
+            pauses: config.retry_pauses_s.clone(),
+        })
+    }
+
+    /// The job that delivers, nudged by the desk.
+    pub fn job(self, desk: &Desk, config: &config::Ledger) -> Job {
+        let courier = Arc::new(self);
+        Job {
+            name: "ledger",
+            every: Duration::from_secs(config.every_s),
+            nudge: desk.owed().clone(),
+            run: Arc::new(move || {
+                let courier = courier.clone();
+                Box::pin(async move { Ok(courier.deliver().await?) })
+            }),
+        }
+    }
+
+    /// Delivers what is due now, within bounds.
+    ///
+    /// # Errors
+    /// The store failed; what the ledger has taken meanwhile is delivered again, and taken once.
+    pub async fn deliver(&self) -> Result<Progress, StoreError> {
+        let due = {
+            let mut conn = self.store.read().await?;
+            entries::due(&mut conn, self.clock.now(), BATCH).await?
+        };
+        let is_full = i64::try_from(due.len()).is_ok_and(|count| count == BATCH);
+        let tries: Vec<(Attempt, Option<Case>)> = futures_util::stream::iter(by_account(due))
+            .map(|account| self.deliver_account(account))
+            .buffer_unordered(self.in_flight)
+            .concat()
+            .await;
+        let now = self.clock.now();
+        if !tries.is_empty() {
+            let (attempts, found): (Vec<Attempt>, Vec<Option<Case>>) = tries.into_iter().unzip();
+            let mut tx = self.store.write().await?;
+            entries::record(&mut tx, &attempts, now).await?;
+            let opened: Vec<OpenCase> = found
+                .into_iter()
+                .flatten()
+                .map(|case| OpenCase {
+                    id: CaseId::new(self.ids.next(now)),
+                    opened_at: now,
+                    case,
+                })
+                .collect();
+            cases::insert(&mut tx, &opened).await?;
+            tx.commit().await?;
+        }
+        if is_full {
+            return Ok(Progress::More);
+        }
+        let mut conn = self.store.read().await?;
+        Ok(Progress::Rest {
+            until: entries::next_due(&mut conn).await?,
+        })
+    }
+
+    /// Delivers the entries of one account in their order, up to the first that must wait.
+    async fn deliver_account(&self, account: Vec<Owed>) -> Vec<(Attempt, Option<Case>)> {
+        let mut attempts = vec![];
+        for owed in account {
+            let attempt = self.try_once(&owed).await;
+            let must_wait = matches!(attempt.0, Attempt::Failed { .. });
+            attempts.push(attempt);
+            if must_wait {
+                break;
+            }
+        }
+        attempts
+    }
+
+    async fn try_once(&self, owed: &Owed) -> (Attempt, Option<Case>) {
+        let entry = &owed.entry;
+        let answer = self
+            .http
+            .post(&self.url)
+            .bearer_auth(self.token.expose_secret())
+            .header("idempotency-key", entry.id.as_str())
+            .json(&body(entry))
+            .send()
+            .await;
+        let closed = |closing, error| Attempt::Closed {
+            id: entry.id.clone(),
+            closing,
+            error,
+        };
+        match answer {
+            Ok(answer) => match answer.status() {
+                StatusCode::OK | StatusCode::CREATED => {
+                    tracing::info!(
+                        entry = %entry.id,
+                        creditor = %entry.creditor,
+                        amount_cents = entry.amount.get(),
+                        "the ledger has the entry"
+                    );
+                    (closed(Closing::Delivered, None), None)
+                }
+                StatusCode::CONFLICT => {
+                    let why = explanation(answer).await;
+                    let case = case(CaseCode::LedgerConflict, entry, &why);
+                    (closed(Closing::Conflict, Some(why)), Some(case))
+                }
+                StatusCode::UNPROCESSABLE_ENTITY => {
+                    let why = explanation(answer).await;
+                    let case = case(CaseCode::LedgerRefused, entry, &why);
+                    (closed(Closing::Refused, Some(why)), Some(case))
+                }
+                status => (
+                    self.postpone(owed, &format!("HTTP {}", status.as_u16())),
+                    None,
+                ),
+            },
+            Err(error) => (self.postpone(owed, reason(&error)), None),
+        }
+    }
+
+    /// Not now: again after the pause for this number of tries.
+    fn postpone(&self, owed: &Owed, error: &str) -> Attempt {
+        let tries = usize::try_from(owed.attempts).unwrap_or(usize::MAX);
+        let pause = self
+            .pauses
+            .get(tries)
+            .or(self.pauses.last())
+            .copied()
+            .unwrap_or(60);
+        let next_attempt_at: Instant = self.clock.now().plus_seconds(pause);
+        tracing::warn!(
+            entry = %owed.entry.id,
+            tries = owed.attempts + 1,
+            pause_s = pause,
+            error,
+            "the ledger could not be reached; the entry stays owed"
+        );
+        Attempt::Failed {
+            id: owed.entry.id.clone(),
+            next_attempt_at,
+            error: error.to_owned(),
+        }
+    }
+}
+
+/// Entries grouped by account, each group in its order.
+fn by_account(due: Vec<Owed>) -> Vec<Vec<Owed>> {
+    let mut places: HashMap<(String, String), usize> = HashMap::new();
+    let mut groups: Vec<Vec<Owed>> = vec![];
+    for owed in due {
+        let account = (owed.entry.creditor.to_string(), owed.entry.child.clone());
+        let place = *places.entry(account).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some(group) => group.push(owed),
+            None => groups.push(vec![owed]),
+        }
+    }
+    for group in &mut groups {
+        group.sort_by(|a, b| a.entry.id.cmp(&b.entry.id));
+    }
+    groups
+}
+
+fn body(entry: &LedgerEntry) -> Value {
+    json!({
+        "entry_id": entry.id.as_str(),
+        "creditor": entry.creditor.as_str(),
+        "child": entry.child,
+        "service": entry.service,
+        "kind": entry.kind.as_str(),
+        "amount_cents": entry.amount.get(),
+        "channel": entry.channel.as_str(),
+        "reference": entry.reference,
+        "notice_number": entry.notice.as_str(),
+        "paid_at": entry.paid_at.to_string(),
+        "payer_fiscal_code": entry.payer.as_str(),
+        "traceable": entry.channel.is_traceable(),
+        "reverses": null,
+    })
+}
+
+fn case(code: CaseCode, entry: &LedgerEntry, why: &str) -> Case {
+    tracing::warn!(
+        case = code.as_str(),
+        creditor = %entry.creditor,
+        entry = %entry.id,
+        "a case was opened for the finance office"
+    );
+    Case {
+        code,
+        creditor: entry.creditor.clone(),
+        subject: entry.id.to_string(),
+        detail: format!(
+            "avviso {}, importo {}, risposta del registro: {why}",
+            entry.notice, entry.amount
+        ),
+    }
+}
+
+/// What the ledger says for itself: its problem's code and title, cut; never the whole body, which
+/// may repeat personal data.
+async fn explanation(mut answer: Response) -> String {
+    let status = answer.status().as_u16();
+    let mut bytes: Vec<u8> = vec![];
+    while let Ok(Some(chunk)) = answer.chunk().await {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > EXPLANATION {
+            break;
+        }
+    }
+    let problem: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let field = |name: &str| {
+        problem
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    let text = format!("HTTP {status} {} {}", field("code"), field("title"));
+    cut(text.trim(), 200).to_owned()
+}
+
+/// Why there was no answer, without the address.
+fn reason(error: &reqwest::Error) -> &'static str {
+    if error.is_timeout() {
+        "no answer in time"
+    } else if error.is_connect() {
+        "no connection"
+    } else {
+        "no answer"
+    }
+}

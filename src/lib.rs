@@ -1,0 +1,67 @@
+//! PagoMensa: the payment gateway between the rails that bring money for school meals and the meal
+//! ledger that keeps the children's balances.
+//!
+//! # The map
+//!
+//! Read it from the bottom of the list: the centre comes last.
+//!
+//! * [`cli`] and `main`: the operator's verbs, among them `serve` and `demo`.
+//! * [`app`]: builds everything and is the only place where all parts meet.
+//! * [`channel`]: the rails, one folder each. [`channel::node`] is the door of the pagoPA node.
+//! * [`web`]: the REST API for the portals, its documentation, the health checks.
+//! * [`ledger`]: brings what is owed to the meal ledger, again and again until it has it.
+//! * [`job`]: runs what must be done although nobody is asking.
+//! * [`desk`]: the only place where money moves: reads, asks the domain, writes, commits.
+//! * [`store`]: the only place with SQL, one text for SQLite and PostgreSQL.
+//! * [`wire`]: codecs without business: XML, SOAP, fingerprints.
+//! * [`domain`]: the pure centre: what a debt and a payment are, and every decision about them.
+//! * [`config`], [`clock`], [`log`]: settings; time and chance; the log.
+//!
+//! # Who may import whom
+//!
+//! `main → cli → app → { channel, ledger, web, job } → desk → { store, wire } → domain`. Whoever
+//! stands on the left may use whatever stands further right, never the other way round; a rail
+//! never imports another rail or `web`. [`config`], [`clock`] and [`log`] are values that everybody
+//! above the domain may hold. `tests/house.rs` guards this.
+//!
+//! # One payment
+//!
+//! The portal opens a debt ([`desk::debts`]); the node asks what is due, and nothing is written
+//! ([`channel::node`]); the receipt comes, and in one transaction the message, the payment, the
+//! paid debt and the entry owed to the ledger are written ([`desk::collect`]); the ledger is told
+//! until it has it ([`ledger`]). `docs/architecture.md` walks the same way with the tables.
+//!
+//! # Glossary
+//!
+//! | Italian, pagoPA | here |
+//! |---|---|
+//! | posizione debitoria | debt |
+//! | avviso (di pagamento), numero avviso, NAV | notice, notice number |
+//! | identificativo univoco di versamento, IUV | IUV |
+//! | ente creditore, EC | creditor |
+//! | intermediario, stazione | broker, station |
+//! | nodo dei pagamenti | node |
+//! | ricevuta telematica, RT | receipt |
+//! | versamento (in favour of one account) | transfer |
+//! | prestatore di servizi di pagamento, PSP | PSP |
+//! | flusso di rendicontazione, FdR | reporting flow |
+//! | giornale di cassa, sospeso di entrata | treasurer's journal, pending credit |
+//! | mandato SDD | mandate |
+//! | codice fiscale | fiscal code |
+//! | registro dei pasti, saldo | meal ledger, balance |
+//! | ricarica, servizio (mensa, refezione) | top-up, service |
+//! | giornale degli eventi | journal of exchanges |
+
+pub mod app;
+pub mod channel;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod desk;
+pub mod domain;
+pub mod job;
+pub mod ledger;
+pub mod log;
+pub mod store;
+pub mod web;
+pub mod wire;

@@ -1,0 +1,346 @@
+//! Debts with their notices.
+
+use sqlx::any::AnyRow;
+
+use super::statement::{bulks, statements};
+use super::{Columns, Conn, StoreError};
+use crate::domain::day::{Day, Instant};
+use crate::domain::debt::{Debt, DebtKind, DebtState, Order, PublicState};
+use crate::domain::ids::{DebtId, PaymentId};
+use crate::domain::notice::NoticeNumber;
+use crate::domain::party::{Child, CreditorCode, Email, FiscalCode, Payer};
+
+/// The columns of a debt, in one place for all statements that read one.
+macro_rules! columns {
+    () => {
+        "debts.id, debts.creditor, debts.kind, debts.service, debts.external_id, \
+         debts.child_code, debts.child_name, debts.child_fiscal_code, debts.payer_name, \
+         debts.payer_fiscal_code, debts.payer_email, debts.amount_cents, debts.description, \
+         debts.due_on, debts.publish_on, debts.payable_until, debts.notice_number, debts.state, \
+         debts.created_at, debts.closed_at, debts.payment"
+    };
+}
+
+statements! {
+    INSERT = "INSERT INTO debts (id, creditor, kind, service, external_id, child_code, child_name, \
+        child_fiscal_code, payer_name, payer_fiscal_code, payer_email, amount_cents, description, \
+        due_on, publish_on, payable_until, notice_number, iuv, state, created_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
+        'open', $19) ON CONFLICT (creditor, external_id) DO NOTHING RETURNING id";
+
+    BY_ID = concat!("SELECT ", columns!(), " FROM debts WHERE creditor = $1 AND id = $2");
+
+    BY_EXTERNAL_ID = concat!("SELECT ", columns!(),
+        " FROM debts WHERE creditor = $1 AND external_id = $2");
+
+    BY_NOTICE = concat!("SELECT ", columns!(),
+        " FROM debts WHERE creditor = $1 AND iuv = $2 AND notice_number = $3");
+
+    /// An open debt whose last day has passed counts as expired, also before it is closed.
+    LIST_BY_CHILD = concat!("SELECT ", columns!(), " FROM debts \
+        WHERE creditor = $1 AND child_code = $2 AND id < $3 AND ($4 = '' OR kind = $4) \
+        AND ($5 = '' OR $5 = CASE WHEN state = 'open' AND payable_until < $6 THEN 'expired' \
+        ELSE state END) ORDER BY id DESC LIMIT $7");
+
+    LIST_BY_STATE = concat!("SELECT ", columns!(), " FROM debts \
+        WHERE creditor = $1 AND state = $2 AND id < $3 AND ($4 = '' OR kind = $4) \
+        AND (state <> 'open' OR payable_until >= $5) ORDER BY id DESC LIMIT $6");
+
+    LIST = concat!("SELECT ", columns!(), " FROM debts \
+        WHERE creditor = $1 AND id < $2 AND ($3 = '' OR kind = $3) ORDER BY id DESC LIMIT $4");
+
+    CANCEL = "UPDATE debts SET state = 'cancelled', closed_at = $3 \
+        WHERE creditor = $1 AND id = $2 AND state IN ('open', 'expired') RETURNING id";
+
+    EXPIRE = "UPDATE debts SET state = 'expired', closed_at = $1 WHERE state = 'open' AND id IN \
+        (SELECT id FROM debts WHERE state = 'open' AND payable_until < $2 \
+        ORDER BY payable_until LIMIT $3) RETURNING id";
+}
+
+bulks! {
+    BY_NOTICES = ("WITH wanted (creditor, iuv, notice_number) AS (VALUES",
+        "(CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT))",
+        concat!(") SELECT ", columns!(), " FROM wanted JOIN debts \
+            ON debts.creditor = wanted.creditor AND debts.iuv = wanted.iuv \
+            AND debts.notice_number = wanted.notice_number"));
+
+    SETTLE = ("WITH paid (id, payment, at) AS (VALUES",
+        "(CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT))",
+        ") UPDATE debts SET state = 'paid', payment = paid.payment, closed_at = paid.at FROM paid \
+            WHERE debts.id = paid.id AND debts.state IN ('open', 'expired') RETURNING debts.id");
+}
+
+/// After every id: where the first page of a list begins.
+const TOP: &str = "z";
+
+/// Which debts to list, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only those of this child.
+    pub child: Option<String>,
+    /// Only those in this state.
+    pub state: Option<PublicState>,
+    /// Only those of this kind.
+    pub kind: Option<DebtKind>,
+    /// Only those older than this one.
+    pub before: Option<String>,
+    /// At most so many.
+    pub limit: i64,
+}
+
+/// Stores a debt; false when its external id is taken already, and then nothing is stored.
+///
+/// # Errors
+/// The database failed.
+pub async fn insert(conn: &mut Conn, debt: &Debt) -> Result<bool, StoreError> {
+    let order = &debt.order;
+    let row = sqlx::query(INSERT)
+        .bind(debt.id.as_str())
+        .bind(debt.creditor.as_str())
+        .bind(order.kind.as_str())
+        .bind(order.service.as_str())
+        .bind(order.external_id.as_deref())
+        .bind(order.child.code.as_str())
+        .bind(order.child.name.as_str())
+        .bind(order.child.fiscal_code.as_str())
+        .bind(order.payer.name.as_str())
+        .bind(order.payer.fiscal_code.as_str())
+        .bind(order.payer.email.as_str())
+        .bind(order.amount.get())
+        .bind(order.description.as_str())
+        .bind(order.due_on.to_string())
+        .bind(order.publish_on.map(|day| day.to_string()))
+        .bind(order.payable_until.to_string())
+        .bind(debt.notice.as_str())
+        .bind(debt.notice.iuv().as_str())
+        .bind(debt.created_at.to_string())
+        .fetch_optional(conn)
+        .await?;
+    Ok(row.is_some())
+}
+
+/// The debt with this id, if it is this creditor's.
+///
+/// # Errors
+/// The database failed.
+pub async fn by_id(
+    conn: &mut Conn,
+    creditor: &CreditorCode,
+    id: &DebtId,
+) -> Result<Option<Debt>, StoreError> {
+    let row = sqlx::query(BY_ID)
+        .bind(creditor.as_str())
+        .bind(id.as_str())
+        .fetch_optional(conn)
+        .await?;
+    row.as_ref().map(debt).transpose()
+}
+
+/// The debt with the portal's own id.
+///
+/// # Errors
+/// The database failed.
+pub async fn by_external_id(
+    conn: &mut Conn,
+    creditor: &CreditorCode,
+    external_id: &str,
+) -> Result<Option<Debt>, StoreError> {
+    let row = sqlx::query(BY_EXTERNAL_ID)
+        .bind(creditor.as_str())
+        .bind(external_id)
+        .fetch_optional(conn)
+        .await?;
+    row.as_ref().map(debt).transpose()
+}
+
+/// The debt with this notice number.
+///
+/// # Errors
+/// The database failed.
+pub async fn by_notice(
+    conn: &mut Conn,
+    creditor: &CreditorCode,
+    notice: &NoticeNumber,
+) -> Result<Option<Debt>, StoreError> {
+    let row = sqlx::query(BY_NOTICE)
+        .bind(creditor.as_str())
+        .bind(notice.iuv().as_str())
+        .bind(notice.as_str())
+        .fetch_optional(conn)
+        .await?;
+    row.as_ref().map(debt).transpose()
+}
+
+/// The debts with these notice numbers, in no order; unknown ones are left out.
+///
+/// # Errors
+/// The database failed.
+pub async fn by_notices(
+    conn: &mut Conn,
+    wanted: &[(&CreditorCode, NoticeNumber)],
+) -> Result<Vec<Debt>, StoreError> {
+    let mut debts = vec![];
+    for (sql, rows) in BY_NOTICES.pieces(wanted) {
+        let mut query = sqlx::query(sql);
+        for (creditor, notice) in rows {
+            query = query
+                .bind(creditor.as_str())
+                .bind(notice.iuv().as_str().to_owned())
+                .bind(notice.as_str());
+        }
+        for row in query.fetch_all(&mut *conn).await? {
+            debts.push(debt(&row)?);
+        }
+    }
+    Ok(debts)
+}
+
+/// A page of a creditor's debts, newest first. Debts that are past their last day but not yet
+/// closed are in no list by state, until the closing job has passed.
+///
+/// # Errors
+/// The database failed.
+pub async fn list(
+    conn: &mut Conn,
+    creditor: &CreditorCode,
+    filter: &Filter,
+    today: Day,
+) -> Result<Vec<Debt>, StoreError> {
+    let kind = filter.kind.map_or("", DebtKind::as_str);
+    let state = filter.state.map_or("", PublicState::as_str);
+    let before = filter.before.as_deref().unwrap_or(TOP);
+    let today = today.to_string();
+    let query = if let Some(child) = &filter.child {
+        sqlx::query(LIST_BY_CHILD)
+            .bind(creditor.as_str())
+            .bind(child.as_str())
+            .bind(before)
+            .bind(kind)
+            .bind(state)
+            .bind(today)
+    } else if filter.state.is_some() {
+        sqlx::query(LIST_BY_STATE)
+            .bind(creditor.as_str())
+            .bind(state)
+            .bind(before)
+            .bind(kind)
+            .bind(today)
+    } else {
+        sqlx::query(LIST)
+            .bind(creditor.as_str())
+            .bind(before)
+            .bind(kind)
+    };
+    let rows = query.bind(filter.limit).fetch_all(conn).await?;
+    rows.iter().map(debt).collect()
+}
+
+/// Withdraws a debt where it can still be withdrawn; false when it cannot (or is withdrawn
+/// already).
+///
+/// # Errors
+/// The database failed.
+pub async fn cancel(
+    conn: &mut Conn,
+    creditor: &CreditorCode,
+    id: &DebtId,
+    now: Instant,
+) -> Result<bool, StoreError> {
+    let row = sqlx::query(CANCEL)
+        .bind(creditor.as_str())
+        .bind(id.as_str())
+        .bind(now.to_string())
+        .fetch_optional(conn)
+        .await?;
+    Ok(row.is_some())
+}
+
+/// Marks debts as paid where they still can be. The number that were: when it is smaller than the
+/// number given, somebody else changed one of them meanwhile.
+///
+/// # Errors
+/// The database failed.
+pub async fn settle(
+    conn: &mut Conn,
+    paid: &[(DebtId, PaymentId, Instant)],
+) -> Result<usize, StoreError> {
+    let mut settled = 0;
+    for (sql, rows) in SETTLE.pieces(paid) {
+        let mut query = sqlx::query(sql);
+        for (debt, payment, at) in rows {
+            query = query
+                .bind(debt.as_str())
+                .bind(payment.as_str())
+                .bind(at.to_string());
+        }
+        settled += query.fetch_all(&mut *conn).await?.len();
+    }
+    Ok(settled)
+}
+
+/// Closes open debts whose last day was before `today`, at most `limit`; how many were closed.
+///
+/// # Errors
+/// The database failed.
+pub async fn expire(
+    conn: &mut Conn,
+    today: Day,
+    now: Instant,
+    limit: i64,
+) -> Result<usize, StoreError> {
+    let rows = sqlx::query(EXPIRE)
+        .bind(now.to_string())
+        .bind(today.to_string())
+        .bind(limit)
+        .fetch_all(conn)
+        .await?;
+    Ok(rows.len())
+}
+
+fn debt(row: &AnyRow) -> Result<Debt, StoreError> {
+    let columns = Columns {
+        table: "debts",
+        row,
+    };
+    let state = match columns.text("state")?.as_str() {
+        "open" => DebtState::Open,
+        "paid" => DebtState::Paid {
+            payment: PaymentId::new(columns.text("payment")?),
+            at: columns.instant("closed_at")?,
+        },
+        "cancelled" => DebtState::Cancelled {
+            at: columns.instant("closed_at")?,
+        },
+        "expired" => DebtState::Expired {
+            at: columns.instant("closed_at")?,
+        },
+        _ => return Err(columns.corrupt("state")),
+    };
+    Ok(Debt {
+        id: DebtId::new(columns.text("id")?),
+        creditor: columns.parsed("creditor", CreditorCode::parse)?,
+        notice: columns.parsed("notice_number", NoticeNumber::parse)?,
+        created_at: columns.instant("created_at")?,
+        state,
+        order: Order {
+            kind: columns.parsed("kind", |text| DebtKind::parse(text).ok_or(()))?,
+            service: columns.text("service")?,
+            external_id: columns.optional_text("external_id")?,
+            child: Child {
+                code: columns.text("child_code")?,
+                name: columns.text("child_name")?,
+                fiscal_code: columns.parsed("child_fiscal_code", FiscalCode::parse)?,
+            },
+            payer: Payer {
+                name: columns.text("payer_name")?,
+                fiscal_code: columns.parsed("payer_fiscal_code", FiscalCode::parse)?,
+                email: columns.parsed("payer_email", Email::parse)?,
+            },
+            amount: columns.cents("amount_cents")?,
+            description: columns.text("description")?,
+            due_on: columns.day("due_on")?,
+            publish_on: columns.optional("publish_on", Day::parse)?,
+            payable_until: columns.day("payable_until")?,
+        },
+    })
+}

@@ -1,0 +1,111 @@
+//! Keys of the REST API: only a hash is kept.
+
+use super::statement::statements;
+use super::{Columns, Conn, StoreError};
+use crate::domain::day::Instant;
+use crate::domain::ids::KeyId;
+use crate::domain::party::CreditorCode;
+
+statements! {
+    INSERT = "INSERT INTO api_keys (id, creditor, name, prefix, hash, scopes, created_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+
+    BY_PREFIX = "SELECT id, creditor, name, prefix, hash, scopes, created_at, revoked_at \
+        FROM api_keys WHERE prefix = $1";
+
+    LIST = "SELECT id, creditor, name, prefix, hash, scopes, created_at, revoked_at \
+        FROM api_keys ORDER BY id";
+
+    REVOKE = "UPDATE api_keys SET revoked_at = $2 WHERE prefix = $1 AND revoked_at IS NULL \
+        RETURNING id";
+}
+
+/// A key's row.
+#[derive(Debug, Clone)]
+pub struct KeyRow {
+    /// Our id.
+    pub id: KeyId,
+    /// Whose data it opens.
+    pub creditor: CreditorCode,
+    /// What it is for, for people.
+    pub name: String,
+    /// The public part of the key.
+    pub prefix: String,
+    /// SHA-256 of the whole key, in hexadecimal.
+    pub hash: String,
+    /// What it may do, separated by blanks.
+    pub scopes: String,
+    /// When it was made.
+    pub created_at: Instant,
+    /// When it was revoked, if it was.
+    pub revoked_at: Option<Instant>,
+}
+
+/// Stores a key.
+///
+/// # Errors
+/// The database failed.
+pub async fn insert(conn: &mut Conn, key: &KeyRow) -> Result<(), StoreError> {
+    sqlx::query(INSERT)
+        .bind(key.id.as_str())
+        .bind(key.creditor.as_str())
+        .bind(key.name.as_str())
+        .bind(key.prefix.as_str())
+        .bind(key.hash.as_str())
+        .bind(key.scopes.as_str())
+        .bind(key.created_at.to_string())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// The key with this public part.
+///
+/// # Errors
+/// The database failed.
+pub async fn by_prefix(conn: &mut Conn, prefix: &str) -> Result<Option<KeyRow>, StoreError> {
+    let row = sqlx::query(BY_PREFIX)
+        .bind(prefix)
+        .fetch_optional(conn)
+        .await?;
+    row.as_ref().map(key).transpose()
+}
+
+/// All keys, oldest first.
+///
+/// # Errors
+/// The database failed.
+pub async fn list(conn: &mut Conn) -> Result<Vec<KeyRow>, StoreError> {
+    let rows = sqlx::query(LIST).fetch_all(conn).await?;
+    rows.iter().map(key).collect()
+}
+
+/// Revokes a key; false when there is none with this public part, or it is revoked already.
+///
+/// # Errors
+/// The database failed.
+pub async fn revoke(conn: &mut Conn, prefix: &str, now: Instant) -> Result<bool, StoreError> {
+    let row = sqlx::query(REVOKE)
+        .bind(prefix)
+        .bind(now.to_string())
+        .fetch_optional(conn)
+        .await?;
+    Ok(row.is_some())
+}
+
+fn key(row: &sqlx::any::AnyRow) -> Result<KeyRow, StoreError> {
+    let columns = Columns {
+        table: "api_keys",
+        row,
+    };
+    Ok(KeyRow {
+        id: KeyId::new(columns.text("id")?),
+        creditor: columns.parsed("creditor", CreditorCode::parse)?,
+        name: columns.text("name")?,
+        prefix: columns.text("prefix")?,
+        hash: columns.text("hash")?,
+        scopes: columns.text("scopes")?,
+        created_at: columns.instant("created_at")?,
+        revoked_at: columns.optional("revoked_at", Instant::parse)?,
+    })
+}

@@ -1,0 +1,263 @@
+//! The only room with SQL: one text for SQLite and PostgreSQL.
+//!
+//! Each file holds one aggregate: its statements as constants, and functions that take a
+//! connection and domain types and give domain types back. A row that cannot be turned into its
+//! domain type is [`StoreError::Corrupt`], never a guess.
+//!
+//! Writing: [`Store::write`] opens a transaction that may write from its first statement. On SQLite
+//! there is **one** writing connection beside a pool of readers; on PostgreSQL both are one pool.
+//! A database error inside a transaction always ends it: PostgreSQL would keep nothing of it while
+//! its commit still answers Ok. Collisions that are expected use `ON CONFLICT DO NOTHING` and the
+//! rows that come back.
+
+pub mod cases;
+pub mod debts;
+pub mod documents;
+pub mod entries;
+pub mod exchanges;
+pub mod idempotency;
+pub mod keys;
+pub mod leases;
+pub mod migrate;
+pub mod payments;
+pub mod sequences;
+pub mod statement;
+
+use std::path::Path;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use sqlx::any::{Any, AnyPoolOptions, AnyRow};
+use sqlx::pool::PoolConnection;
+use sqlx::{AnyPool, Row, Transaction};
+
+use crate::config;
+use crate::domain::day::{Day, Instant};
+use crate::domain::money::Cents;
+
+pub use statement::Statement;
+
+/// The connection that all store functions take. Everything else in this folder names only this
+/// alias, so that one native driver could take the place of `Any` here.
+pub type Conn = sqlx::AnyConnection;
+
+/// A transaction that may write.
+pub type Write = Transaction<'static, Any>;
+
+/// Which database it is. Only opening, beginning a write and the list of migrations may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// Embedded, one file.
+    Sqlite,
+    /// A server.
+    Postgres,
+}
+
+/// The database failed us, or holds something impossible. Never the caller's fault.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The driver reported an error.
+    #[error("the database failed")]
+    Driver(#[from] sqlx::Error),
+    /// The migrations could not be applied.
+    #[error("the database could not be migrated")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// A row cannot be turned into its domain type.
+    #[error("table {table} holds an impossible value in column {column}")]
+    Corrupt {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+    },
+    /// Another writer was faster; the transaction may be tried again.
+    #[error("another transaction changed the same rows")]
+    Contended,
+    /// The address of the database is not one we know.
+    #[error("the database address must begin with sqlite:// or postgres://")]
+    Address,
+    /// The folder of the database file cannot be made.
+    #[error("the folder of the database cannot be made")]
+    Folder(#[source] std::io::Error),
+}
+
+/// The database, opened.
+#[derive(Debug, Clone)]
+pub struct Store {
+    engine: Engine,
+    readers: AnyPool,
+    writer: AnyPool,
+}
+
+/// What every SQLite connection is told: a write-ahead log, and a commit that has reached the disk
+/// before it is answered.
+const SQLITE_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+     PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA cache_size = -16384;";
+
+impl Store {
+    /// Opens the database, making an SQLite file and its folder when they are missing.
+    ///
+    /// # Errors
+    /// An address of another kind, or a database that cannot be reached.
+    pub async fn open(config: &config::Database) -> Result<Store, StoreError> {
+        sqlx::any::install_default_drivers();
+        let url = config.url.expose_secret();
+        let wait = Duration::from_secs(config.acquire_timeout_s);
+        let options = AnyPoolOptions::new().acquire_timeout(wait);
+        if url.starts_with("sqlite:") {
+            make_folder(url)?;
+            let separator = if url.contains('?') { '&' } else { '?' };
+            let url = format!("{url}{separator}mode=rwc");
+            let options = options
+                .idle_timeout(None)
+                .max_lifetime(None)
+                .test_before_acquire(false)
+                .after_connect(|conn, _| {
+                    Box::pin(async move {
+                        sqlx::raw_sql(SQLITE_SETTINGS).execute(conn).await?;
+                        Ok(())
+                    })
+                });
+            // The writer first: it creates the file and switches it to the write-ahead log.
+            let writer = options.clone().max_connections(1).connect(&url).await?;
+            let readers = options
+                .max_connections(config.readers.max(1))
+                .connect(&url)
+                .await?;
+            Ok(Store {
+                engine: Engine::Sqlite,
+                readers,
+                writer,
+            })
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            let pool = options
+                .max_connections(config.readers.max(1).saturating_add(2))
+                .connect(url)
+                .await?;
+            Ok(Store {
+                engine: Engine::Postgres,
+                readers: pool.clone(),
+                writer: pool,
+            })
+        } else {
+            Err(StoreError::Address)
+        }
+    }
+
+    /// Which database it is.
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// A connection to read with.
+    ///
+    /// # Errors
+    /// No connection in time.
+    pub async fn read(&self) -> Result<PoolConnection<Any>, StoreError> {
+        Ok(self.readers.acquire().await?)
+    }
+
+    /// A transaction that may write. Dropping it undoes it.
+    ///
+    /// # Errors
+    /// No connection in time.
+    pub async fn write(&self) -> Result<Write, StoreError> {
+        Ok(match self.engine {
+            // A plain BEGIN would take the lock at the first write and fail at once, without
+            // waiting, when another connection has written since the first read.
+            Engine::Sqlite => self.writer.begin_with("BEGIN IMMEDIATE").await?,
+            Engine::Postgres => self.writer.begin().await?,
+        })
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        let mut conn = self.read().await?;
+        sqlx::query(statement::PING).execute(&mut *conn).await?;
+        Ok(())
+    }
+
+    /// Closes all connections, waiting for those in use.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// Makes the folder of an SQLite file.
+fn make_folder(url: &str) -> Result<(), StoreError> {
+    let path = url
+        .trim_start_matches("sqlite:")
+        .trim_start_matches("//")
+        .split('?')
+        .next()
+        .unwrap_or_default();
+    match Path::new(path).parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => {
+            std::fs::create_dir_all(folder).map_err(StoreError::Folder)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Reads columns of one table and turns them into domain types.
+struct Columns<'r> {
+    table: &'static str,
+    row: &'r AnyRow,
+}
+
+impl Columns<'_> {
+    fn corrupt(&self, column: &'static str) -> StoreError {
+        StoreError::Corrupt {
+            table: self.table,
+            column,
+        }
+    }
+
+    fn text(&self, column: &'static str) -> Result<String, StoreError> {
+        Ok(self.row.try_get(column)?)
+    }
+
+    fn optional_text(&self, column: &'static str) -> Result<Option<String>, StoreError> {
+        Ok(self.row.try_get(column)?)
+    }
+
+    fn integer(&self, column: &'static str) -> Result<i64, StoreError> {
+        Ok(self.row.try_get(column)?)
+    }
+
+    fn cents(&self, column: &'static str) -> Result<Cents, StoreError> {
+        self.integer(column).map(Cents::new)
+    }
+
+    /// A text column read by a domain type's own parser.
+    fn parsed<T, E>(
+        &self,
+        column: &'static str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Result<T, StoreError> {
+        parse(&self.text(column)?).map_err(|_| self.corrupt(column))
+    }
+
+    /// The same for a column that may be empty.
+    fn optional<T, E>(
+        &self,
+        column: &'static str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Result<Option<T>, StoreError> {
+        self.optional_text(column)?
+            .map(|text| parse(&text).map_err(|_| self.corrupt(column)))
+            .transpose()
+    }
+
+    fn instant(&self, column: &'static str) -> Result<Instant, StoreError> {
+        self.parsed(column, Instant::parse)
+    }
+
+    fn day(&self, column: &'static str) -> Result<Day, StoreError> {
+        self.parsed(column, Day::parse)
+    }
+}

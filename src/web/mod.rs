@@ -1,0 +1,127 @@
+//! The web listener: the REST API of the portals, its documentation and the health checks.
+//!
+//! Every error leaves as `application/problem+json`, written in one place, in the caller's
+//! language.
+
+mod auth;
+mod body;
+mod fields;
+mod health;
+mod language;
+mod portal;
+mod problem;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{Redirect, Response};
+use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::request_id::{
+    MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer,
+};
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::TimeoutLayer;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use crate::clock::{Clock, Ids, Stopwatch};
+use crate::config;
+use crate::desk::Desk;
+
+use problem::Problem;
+
+/// What the handlers need.
+#[derive(Debug, Clone)]
+pub struct Web {
+    desk: Desk,
+    clock: Clock,
+    config: Arc<config::Web>,
+}
+
+/// Makes ids for requests that come without one.
+#[derive(Clone)]
+struct RequestIds {
+    ids: Ids,
+    clock: Clock,
+}
+
+impl MakeRequestId for RequestIds {
+    fn make_request_id<B>(&mut self, _: &axum::http::Request<B>) -> Option<RequestId> {
+        let id = self.ids.next(self.clock.now());
+        HeaderValue::from_str(&id).ok().map(RequestId::new)
+    }
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The routes of the web listener.
+pub fn router(desk: Desk, clock: Clock, config: config::Web) -> Router {
+    let ids = RequestIds {
+        ids: desk.ids().clone(),
+        clock: clock.clone(),
+    };
+    let timeout = Duration::from_secs(config.timeout_s);
+    let web = Web {
+        desk,
+        clock,
+        config: Arc::new(config),
+    };
+    let (api, document) = portal::router(web.clone());
+    let docs = SwaggerUi::new("/api/docs")
+        .url("/api/v1/openapi.json", document)
+        .config(Config::default().try_it_out_enabled(true));
+    Router::new()
+        .route("/", get(|| async { Redirect::to("/api/docs/") }))
+        .merge(health::router(web))
+        .merge(api)
+        .merge(docs)
+        .fallback(|| async { Problem::not_found() })
+        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            timeout,
+        ))
+        .layer(CatchPanicLayer::new())
+        .layer(from_fn(problem::render))
+        .layer(SetResponseHeaderLayer::overriding(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ))
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("no-store"),
+        ))
+        .layer(from_fn(log))
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        .layer(SetRequestIdLayer::new(REQUEST_ID, ids))
+}
+
+/// One line for each request: the route and not the address, which may name a person's notice.
+async fn log(request: Request, next: Next) -> Response {
+    let stopwatch = Stopwatch::start();
+    let method = request.method().clone();
+    let route = request
+        .extensions()
+        .get::<axum::extract::MatchedPath>()
+        .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
+    let id = request
+        .headers()
+        .get(REQUEST_ID)
+        .and_then(|id| id.to_str().ok())
+        .unwrap_or_default()
+        .to_owned();
+    let response = next.run(request).await;
+    tracing::info!(
+        request_id = id,
+        %method,
+        route,
+        http_status = response.status().as_u16(),
+        duration_us = stopwatch.micros(),
+        "a request was answered"
+    );
+    response
+}

@@ -1,0 +1,62 @@
+//! The REST API for the portals of municipalities and caterers: `/api/v1`.
+
+mod exceptions;
+mod notices;
+mod query;
+mod request;
+mod schema;
+
+use axum::Router;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Web;
+
+/// The head of the OpenAPI document; the routes add themselves.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "PagoMensa",
+        description = "Payments for school meals. Amounts are whole cents, days are YYYY-MM-DD, \
+            instants are RFC 3339 in UTC. Every POST honours `Idempotency-Key`: the same key with \
+            the same request gives the first answer again, with another request 422. Errors are \
+            RFC 9457 problems with a stable `code`.",
+        license(name = "EUPL-1.2", identifier = "EUPL-1.2")
+    ),
+    modifiers(&Bearer),
+    security(("key" = [])),
+    tags(
+        (name = "notices", description = "Payment notices and their state"),
+        (name = "exceptions", description = "What waits for the finance office")
+    )
+)]
+struct Document;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme(
+                "key",
+                SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
+            );
+    }
+}
+
+/// The routes, and the document that describes them.
+pub(super) fn router(web: Web) -> (Router, utoipa::openapi::OpenApi) {
+    let routes = OpenApiRouter::new()
+        .routes(routes!(notices::create, notices::list))
+        .routes(routes!(notices::read))
+        .routes(routes!(notices::cancel))
+        .routes(routes!(exceptions::list));
+    OpenApiRouter::with_openapi(Document::openapi())
+        .nest("/api/v1", routes)
+        .with_state(web)
+        .split_for_parts()
+}

@@ -1,0 +1,89 @@
+//! Reading the query of a list.
+
+use std::collections::BTreeMap;
+
+use crate::web::problem::{FieldError, Problem, Wrong};
+
+/// Rows on a page, unless fewer are asked for.
+const PAGE: u32 = 50;
+/// Rows on a page, at most.
+const PAGE_LIMIT: u32 = 200;
+
+/// The query of a list while it is read.
+#[derive(Debug)]
+pub(super) struct Query {
+    rest: BTreeMap<String, String>,
+    errors: Vec<FieldError>,
+}
+
+impl Query {
+    pub(super) fn new(fields: BTreeMap<String, String>) -> Query {
+        Query {
+            rest: fields,
+            errors: vec![],
+        }
+    }
+
+    /// A text, when it is given and not empty.
+    pub(super) fn text(&mut self, field: &str) -> Option<String> {
+        self.rest.remove(field).filter(|text| !text.is_empty())
+    }
+
+    /// A word that must be one of a set.
+    pub(super) fn word<T>(&mut self, field: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let text = self.text(field)?;
+        let parsed = parse(&text);
+        if parsed.is_none() {
+            self.wrong(field, Wrong::NotOffered);
+        }
+        parsed
+    }
+
+    /// The number of rows on a page.
+    pub(super) fn limit(&mut self) -> i64 {
+        let limit = match self.text("limit").map(|text| text.parse::<u32>()) {
+            None => PAGE,
+            Some(Ok(limit)) if (1..=PAGE_LIMIT).contains(&limit) => limit,
+            Some(_) => {
+                self.wrong("limit", Wrong::NotANumber(PAGE_LIMIT));
+                PAGE
+            }
+        };
+        i64::from(limit)
+    }
+
+    fn wrong(&mut self, field: &str, wrong: Wrong) {
+        self.errors.push(FieldError {
+            field: field.to_owned(),
+            wrong,
+        });
+    }
+
+    /// Nothing when everything was right.
+    ///
+    /// # Errors
+    /// 422 with every wrong or unknown field.
+    pub(super) fn finish(mut self) -> Result<(), Problem> {
+        for field in std::mem::take(&mut self.rest).into_keys() {
+            self.wrong(&field, Wrong::Unknown);
+        }
+        if self.errors.is_empty() {
+            Ok(())
+        } else {
+            Err(Problem::invalid_fields(self.errors))
+        }
+    }
+}
+
+/// Cuts a list that was read with one row more than a page, and says where the next page begins.
+pub(super) fn page<T>(
+    mut rows: Vec<T>,
+    limit: i64,
+    id: impl Fn(&T) -> String,
+) -> (Vec<T>, Option<String>) {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let has_more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| has_more).map(id);
+    (rows, next)
+}

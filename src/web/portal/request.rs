@@ -1,0 +1,150 @@
+//! Reading the request for a notice: every wrong field is reported at once.
+
+use serde_json::Value;
+
+use crate::desk::debts::DueDay;
+use crate::domain::creditor::{Creditor, Service};
+use crate::domain::day::Day;
+use crate::domain::debt::{DebtKind, Order};
+use crate::domain::money::{AmountError, Cents};
+use crate::domain::party::{Child, Email, FiscalCode, PartyError, Payer};
+use crate::web::fields::{Form, Object};
+use crate::web::problem::{Problem, Wrong};
+
+/// What was asked for, and whether the due day was.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub order: Order,
+    pub due: DueDay,
+}
+
+/// Longest `external_id`.
+const EXTERNAL_ID: usize = 70;
+/// Longest name of a person (`fullName`, stText70).
+const NAME: usize = 70;
+/// Longest code of a child or a service.
+const CODE: usize = 35;
+/// Longest description (`description`, stText140).
+const DESCRIPTION: usize = 140;
+/// Longest e-mail address (`stEMail`).
+const EMAIL: usize = 256;
+/// Long enough to tell a wrong code from a right one.
+const WORD: usize = 35;
+
+/// Reads a request for a notice of this creditor.
+///
+/// # Errors
+/// 422 with every wrong field.
+pub(super) fn read(value: &Value, creditor: &Creditor, today: Day) -> Result<Asked, Problem> {
+    let mut form = Form::default();
+    let mut root = form.root(value);
+    let kind = root.parsed(&mut form, "kind", WORD, |text| {
+        DebtKind::parse(text).ok_or(Wrong::NotOffered)
+    });
+    let service = root.parsed(&mut form, "service", CODE, |text| {
+        creditor.services.get(text).ok_or(Wrong::NotOffered)
+    });
+    let external_id = root
+        .optional_text(&mut form, "external_id", EXTERNAL_ID)
+        .map(str::to_owned);
+    let child = child(&mut form, &mut root);
+    let payer = payer(&mut form, &mut root);
+    let amount = amount(&mut form, &mut root, service);
+    let description = root
+        .optional_text(&mut form, "description", DESCRIPTION)
+        .map(str::to_owned);
+    let due_on = root.optional_parsed(&mut form, "due_on", WORD, |text| match Day::parse(text) {
+        Ok(day) if day < today => Err(Wrong::InThePast),
+        Ok(day) => Ok(day),
+        Err(_) => Err(Wrong::Day),
+    });
+    let due = if root.has("due_on") {
+        DueDay::Chosen
+    } else {
+        DueDay::Default
+    };
+    let due_on = due_on.or_else(|| service.map(|service| today.plus_days(service.due_days)));
+    let publish_on = root.optional_parsed(&mut form, "publish_on", WORD, |text| {
+        match (Day::parse(text), due_on) {
+            (Ok(day), Some(due)) if day > due => Err(Wrong::AfterDueDay),
+            (Ok(day), _) => Ok(day),
+            (Err(_), _) => Err(Wrong::Day),
+        }
+    });
+    root.end(&mut form);
+    form.finish()?;
+    let order = || {
+        let (service, child, due_on) = (service?, child?, due_on?);
+        Some(Order {
+            kind: kind?,
+            service: service.code.clone(),
+            external_id,
+            description: description.unwrap_or_else(|| format!("{} {}", service.name, child.code)),
+            child,
+            payer: payer?,
+            amount: amount?,
+            due_on,
+            publish_on,
+            payable_until: if service.payable_after_due {
+                Day::NEVER
+            } else {
+                due_on
+            },
+        })
+    };
+    // Every field that is missing was reported by finish, so an order can always be made here.
+    let order = order().ok_or_else(|| Problem::invalid_fields(vec![]))?;
+    Ok(Asked { order, due })
+}
+
+fn child(form: &mut Form, root: &mut Object<'_>) -> Option<Child> {
+    let mut object = root.object(form, "child");
+    let code = object.text(form, "code", CODE).map(str::to_owned);
+    let name = object.text(form, "name", NAME).map(str::to_owned);
+    let fiscal_code = object.parsed(form, "fiscal_code", WORD, fiscal_code);
+    object.end(form);
+    Some(Child {
+        code: code?,
+        name: name?,
+        fiscal_code: fiscal_code?,
+    })
+}
+
+fn payer(form: &mut Form, root: &mut Object<'_>) -> Option<Payer> {
+    let mut object = root.object(form, "payer");
+    let name = object.text(form, "name", NAME).map(str::to_owned);
+    let fiscal_code = object.parsed(form, "fiscal_code", WORD, fiscal_code);
+    let email = object.parsed(form, "email", EMAIL, |text| {
+        Email::parse(text).map_err(|_| Wrong::Email)
+    });
+    object.end(form);
+    Some(Payer {
+        name: name?,
+        fiscal_code: fiscal_code?,
+        email: email?,
+    })
+}
+
+fn fiscal_code(text: &str) -> Result<FiscalCode, Wrong> {
+    FiscalCode::parse(text).map_err(|error| match error {
+        PartyError::FiscalCodeCheck => Wrong::FiscalCodeCheck,
+        PartyError::FiscalCodeForm | PartyError::Creditor | PartyError::Email => Wrong::FiscalCode,
+    })
+}
+
+/// An amount within pagoPA's limits, and within the service's.
+fn amount(form: &mut Form, root: &mut Object<'_>, service: Option<&Service>) -> Option<Cents> {
+    let cents = root.integer(form, "amount_cents")?;
+    let wrong = match Cents::due(cents) {
+        Ok(amount) => match service {
+            Some(service) if amount < service.min => Wrong::BelowMinimum(service.min.to_string()),
+            Some(service) if amount > service.max => Wrong::AboveMaximum(service.max.to_string()),
+            _ => return Some(amount),
+        },
+        Err(AmountError::Zero) => Wrong::AmountZero,
+        Err(AmountError::Negative) => Wrong::AmountNegative,
+        Err(AmountError::TooLarge | AmountError::Form) => Wrong::AmountTooLarge,
+    };
+    form.wrong(root.name("amount_cents"), wrong);
+    None
+}

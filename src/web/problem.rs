@@ -1,0 +1,451 @@
+//! Errors of the API: RFC 9457 `application/problem+json` with a stable code.
+//!
+//! A handler returns a [`Problem`]; the layer [`render`] writes it, in the caller's language and
+//! with the request's id, so that there is one place where errors become text.
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::language::{Language, Text};
+use crate::desk::DeskError;
+use crate::domain::refusal::Refusal;
+
+/// An error on its way out.
+#[derive(Debug, Clone)]
+pub(super) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    title: Text,
+    detail: Option<String>,
+    errors: Vec<FieldError>,
+}
+
+/// What is wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct FieldError {
+    /// The field, such as `child.fiscal_code`.
+    pub field: String,
+    /// What is wrong.
+    pub wrong: Wrong,
+}
+
+/// What can be wrong with a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Wrong {
+    Required,
+    Unknown,
+    NotText,
+    NotInteger,
+    NotObject,
+    TooLong(usize),
+    NotOneLine,
+    NotOffered,
+    AmountZero,
+    AmountNegative,
+    AmountTooLarge,
+    BelowMinimum(String),
+    AboveMaximum(String),
+    FiscalCode,
+    FiscalCodeCheck,
+    Email,
+    Day,
+    InThePast,
+    AfterDueDay,
+    NotANumber(u32),
+}
+
+impl Wrong {
+    /// The stable code.
+    pub(super) fn code(&self) -> &'static str {
+        match self {
+            Wrong::Required => "required",
+            Wrong::Unknown => "unknown_field",
+            Wrong::NotText | Wrong::NotInteger | Wrong::NotObject => "wrong_type",
+            Wrong::TooLong(_) => "too_long",
+            Wrong::NotOneLine => "illegal_characters",
+            Wrong::NotOffered => "not_offered",
+            Wrong::AmountZero => "zero",
+            Wrong::AmountNegative => "negative",
+            Wrong::AmountTooLarge => "too_large",
+            Wrong::BelowMinimum(_) => "below_minimum",
+            Wrong::AboveMaximum(_) => "above_maximum",
+            Wrong::FiscalCode => "invalid_fiscal_code",
+            Wrong::FiscalCodeCheck => "wrong_check_character",
+            Wrong::Email => "invalid_email",
+            Wrong::Day => "invalid_day",
+            Wrong::InThePast => "in_the_past",
+            Wrong::AfterDueDay => "after_due_day",
+            Wrong::NotANumber(_) => "invalid_number",
+        }
+    }
+
+    /// The sentence for a person.
+    fn message(&self, language: Language) -> String {
+        let text =
+            |it: &'static str, en: &'static str| Text { it, en }.in_language(language).to_owned();
+        match self {
+            Wrong::Required => text("il campo è obbligatorio", "the field is required"),
+            Wrong::Unknown => text("il campo non è previsto", "there is no such field"),
+            Wrong::NotText => text("deve essere un testo", "must be a string"),
+            Wrong::NotInteger => text(
+                "deve essere un numero intero, senza decimali",
+                "must be a whole number, without decimals",
+            ),
+            Wrong::NotObject => text("deve essere un oggetto", "must be an object"),
+            Wrong::TooLong(limit) => match language {
+                Language::Italian => format!("può avere al massimo {limit} caratteri"),
+                Language::English => format!("has at most {limit} characters"),
+            },
+            Wrong::NotOneLine => text(
+                "contiene caratteri non ammessi",
+                "holds characters that are not allowed",
+            ),
+            Wrong::NotOffered => text("non è un valore previsto", "is not one of the values"),
+            Wrong::AmountZero => text("l'importo è zero", "the amount is zero"),
+            Wrong::AmountNegative => text("l'importo è negativo", "the amount is negative"),
+            Wrong::AmountTooLarge => text(
+                "l'importo supera 999.999.999,99 euro",
+                "the amount is above 999,999,999.99 euro",
+            ),
+            Wrong::BelowMinimum(least) => match language {
+                Language::Italian => format!("l'importo minimo è {least} euro"),
+                Language::English => format!("the smallest amount is {least} euro"),
+            },
+            Wrong::AboveMaximum(most) => match language {
+                Language::Italian => format!("l'importo massimo è {most} euro"),
+                Language::English => format!("the largest amount is {most} euro"),
+            },
+            Wrong::FiscalCode => text("non è un codice fiscale", "is not a fiscal code"),
+            Wrong::FiscalCodeCheck => text(
+                "il carattere di controllo del codice fiscale è errato",
+                "the check character of the fiscal code is wrong",
+            ),
+            Wrong::Email => text(
+                "non è un indirizzo e-mail valido",
+                "is not a valid e-mail address",
+            ),
+            Wrong::Day => text(
+                "non è una data nella forma AAAA-MM-GG",
+                "is not a day of the form YYYY-MM-DD",
+            ),
+            Wrong::InThePast => text("la data è passata", "the day is in the past"),
+            Wrong::AfterDueDay => text(
+                "la data è successiva alla scadenza",
+                "the day is after the due day",
+            ),
+            Wrong::NotANumber(most) => match language {
+                Language::Italian => format!("deve essere un numero da 1 a {most}"),
+                Language::English => format!("must be a number from 1 to {most}"),
+            },
+        }
+    }
+}
+
+impl Problem {
+    fn new(status: StatusCode, code: &'static str, it: &'static str, en: &'static str) -> Problem {
+        Problem {
+            status,
+            code,
+            title: Text { it, en },
+            detail: None,
+            errors: vec![],
+        }
+    }
+
+    fn with_detail(self, detail: impl Into<String>) -> Problem {
+        Problem {
+            detail: Some(detail.into()),
+            ..self
+        }
+    }
+
+    pub(super) fn not_found() -> Problem {
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "Non trovato.",
+            "Not found.",
+        )
+    }
+
+    pub(super) fn method_not_allowed() -> Problem {
+        Problem::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "Il metodo non è previsto per questo indirizzo.",
+            "The method is not offered at this address.",
+        )
+    }
+
+    pub(super) fn unauthorized() -> Problem {
+        Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            "La chiave manca, è errata o è stata revocata.",
+            "The key is missing, wrong or revoked.",
+        )
+    }
+
+    pub(super) fn missing_scope(scope: &str) -> Problem {
+        Problem::new(
+            StatusCode::FORBIDDEN,
+            "missing_scope",
+            "La chiave non permette questa operazione.",
+            "The key does not allow this operation.",
+        )
+        .with_detail(scope)
+    }
+
+    pub(super) fn unknown_creditor() -> Problem {
+        Problem::new(
+            StatusCode::FORBIDDEN,
+            "unknown_creditor",
+            "L'ente della chiave non è più servito qui.",
+            "The creditor of the key is not served here any more.",
+        )
+    }
+
+    pub(super) fn malformed_json(detail: impl Into<String>) -> Problem {
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "malformed_json",
+            "Il contenuto non è JSON corretto.",
+            "The body is not correct JSON.",
+        )
+        .with_detail(detail)
+    }
+
+    pub(super) fn not_json() -> Problem {
+        Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "Il contenuto deve essere application/json.",
+            "The body must be application/json.",
+        )
+    }
+
+    pub(super) fn too_large(limit_kib: usize) -> Problem {
+        Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            "Il contenuto è troppo grande.",
+            "The body is too large.",
+        )
+        .with_detail(format!("{limit_kib} KiB"))
+    }
+
+    pub(super) fn invalid_key() -> Problem {
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_idempotency_key",
+            "Idempotency-Key deve avere da 1 a 255 caratteri ASCII visibili.",
+            "Idempotency-Key must have 1 to 255 visible ASCII characters.",
+        )
+    }
+
+    pub(super) fn invalid_fields(errors: Vec<FieldError>) -> Problem {
+        Problem {
+            errors,
+            ..Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid_fields",
+                "Alcuni campi mancano o sono errati.",
+                "Some fields are missing or wrong.",
+            )
+        }
+    }
+
+    fn unavailable() -> Problem {
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            "Il servizio non è disponibile in questo momento. Riprovare tra poco.",
+            "The service is not available right now. Try again shortly.",
+        )
+    }
+
+    fn internal() -> Problem {
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal_error",
+            "Si è verificato un errore interno.",
+            "An internal error occurred.",
+        )
+    }
+
+    /// For an answer that some layer made without a body of ours.
+    fn of_status(status: StatusCode) -> Problem {
+        match status {
+            StatusCode::NOT_FOUND => Problem::not_found(),
+            StatusCode::METHOD_NOT_ALLOWED => Problem::method_not_allowed(),
+            StatusCode::SERVICE_UNAVAILABLE => Problem::unavailable(),
+            status if status.is_server_error() => Problem::internal(),
+            status => Problem {
+                status,
+                ..Problem::new(
+                    status,
+                    "bad_request",
+                    "La richiesta non è corretta.",
+                    "The request is not correct.",
+                )
+            },
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Problem {
+        let conflict = |code, it, en| Problem::new(StatusCode::CONFLICT, code, it, en);
+        match refusal {
+            Refusal::WrongBroker | Refusal::WrongStation | Refusal::WrongCreditor => {
+                Problem::unknown_creditor()
+            }
+            Refusal::Unknown => Problem::not_found(),
+            Refusal::AlreadyPaid => conflict(
+                "already_paid",
+                "L'avviso è già stato pagato.",
+                "The notice is paid already.",
+            ),
+            Refusal::Cancelled => conflict(
+                "cancelled",
+                "L'avviso è stato annullato.",
+                "The notice was cancelled.",
+            ),
+            Refusal::Expired => {
+                conflict("expired", "L'avviso è scaduto.", "The notice has expired.")
+            }
+            Refusal::NoPostalAccount => conflict(
+                "no_postal_account",
+                "L'ente non ha un conto postale.",
+                "The creditor has no postal account.",
+            ),
+            Refusal::Conflict => conflict(
+                "reference_conflict",
+                "Il riferimento esiste già con altro contenuto.",
+                "The reference exists already with other content.",
+            ),
+        }
+    }
+}
+
+impl From<DeskError> for Problem {
+    fn from(error: DeskError) -> Problem {
+        match error {
+            DeskError::Refused(refusal) => Problem::from(refusal),
+            DeskError::NotFound => Problem::not_found(),
+            DeskError::KeyReused => Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency_conflict",
+                "Questa Idempotency-Key è già stata usata per un'altra richiesta.",
+                "This Idempotency-Key was used for another request.",
+            ),
+            DeskError::ExternalIdTaken => Problem::new(
+                StatusCode::CONFLICT,
+                "external_id_conflict",
+                "external_id appartiene già a un avviso con altro contenuto.",
+                "external_id belongs to a notice with other content.",
+            ),
+            DeskError::Numbers(_) | DeskError::Overloaded | DeskError::Store(_) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "a request could not be served"
+                );
+                Problem::unavailable()
+            }
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    /// An empty answer that carries the problem to the layer [`render`].
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Writes problems; also for errors that a layer answered without one.
+pub(super) async fn render(request: Request, next: Next) -> Response {
+    let language = Language::of(request.headers());
+    let instance = request
+        .headers()
+        .get("x-request-id")
+        .and_then(|id| id.to_str().ok())
+        .map(|id| format!("urn:uuid:{id}"));
+    let mut response = next.run(request).await;
+    let status = response.status();
+    let problem = match response.extensions_mut().remove::<Problem>() {
+        Some(problem) => problem,
+        None if status.is_client_error() || status.is_server_error() => Problem::of_status(status),
+        None => return response,
+    };
+    let errors: Vec<_> = problem
+        .errors
+        .iter()
+        .map(|error| {
+            json!({
+                "field": error.field,
+                "code": error.wrong.code(),
+                "message": error.wrong.message(language),
+            })
+        })
+        .collect();
+    let mut body = json!({
+        "type": format!("urn:pagomensa:problem:{}", problem.code),
+        "title": problem.title.in_language(language),
+        "status": problem.status.as_u16(),
+        "code": problem.code,
+    });
+    if let Some(body) = body.as_object_mut() {
+        body.extend(
+            problem
+                .detail
+                .map(|detail| ("detail".to_owned(), detail.into())),
+        );
+        body.extend(instance.map(|id| ("instance".to_owned(), id.into())));
+        if !errors.is_empty() {
+            body.insert("errors".to_owned(), errors.into());
+        }
+    }
+    let headers = response.headers_mut();
+    headers.remove(header::CONTENT_LENGTH);
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
+    headers.insert(
+        header::CONTENT_LANGUAGE,
+        HeaderValue::from_static(Text { it: "it", en: "en" }.in_language(language)),
+    );
+    if problem.status == StatusCode::UNAUTHORIZED {
+        headers.insert(
+            header::WWW_AUTHENTICATE,
+            HeaderValue::from_static("Bearer realm=\"pagomensa\""),
+        );
+    }
+    if problem.status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    }
+    *response.body_mut() = Body::from(body.to_string());
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every refusal has a status and a code that a portal can tell apart from success.
+    #[test]
+    fn every_refusal_has_its_problem() {
+        for refusal in Refusal::ALL {
+            let problem = Problem::from(refusal);
+            assert!(problem.status.is_client_error(), "{refusal:?}");
+            assert!(!problem.code.is_empty());
+        }
+    }
+}
