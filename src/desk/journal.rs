@@ -190,7 +190,7 @@ async fn write_all(store: Store, mut notes: mpsc::Receiver<Note>, flush: Duratio
                 () = &mut deadline => break,
             }
         }
-        write(&store, &entries, notes.is_closed()).await;
+        write(&store, &entries, &notes).await;
         for sender in waiting {
             // Whoever waited may have gone away meanwhile.
             let _ = sender.send(());
@@ -199,7 +199,7 @@ async fn write_all(store: Store, mut notes: mpsc::Receiver<Note>, flush: Duratio
 }
 
 /// Writes entries, again and again until it succeeds; when we are about to stop, three times.
-async fn write(store: &Store, entries: &[Entry], stopping: bool) {
+async fn write(store: &Store, entries: &[Entry], notes: &mpsc::Receiver<Note>) {
     let mut tries = 0;
     while let Err(error) = try_write(store, entries).await {
         tries += 1;
@@ -208,7 +208,7 @@ async fn write(store: &Store, entries: &[Entry], stopping: bool) {
             exchanges = entries.len(),
             "the journal cannot be written"
         );
-        if stopping && tries >= 3 {
+        if notes.is_closed() && tries >= 3 {
             return;
         }
         tokio::time::sleep(PAUSE).await;

@@ -174,11 +174,7 @@ impl Door {
 }
 
 fn is_allowed(peer: Option<&Peer>, tls: &config::Tls) -> bool {
-    peer.is_some_and(|peer| {
-        tls.allowed_subjects
-            .iter()
-            .any(|subject| *subject == peer.common_name)
-    })
+    peer.is_some_and(|peer| tls.allowed_subjects.contains(&peer.common_name))
 }
 
 /// Reads a message up to its limit; what is over it is not read, and its beginning is kept.

@@ -1,0 +1,433 @@
+//! A gateway on a fresh database, with a clock that stands still and a simulated ledger.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use pagomensa::app::App;
+use pagomensa::clock::{Clock, Ids};
+use pagomensa::config::Config;
+use pagomensa::desk::Tasks;
+use pagomensa::desk::keys::{NewKey, Scope, create};
+use pagomensa::domain::day::Instant;
+use pagomensa::domain::party::CreditorCode;
+use pagomensa::job::Progress;
+use pagomensa::store::{Engine, entries};
+use pagomensa::wire::soap;
+use pagomensa::wire::xml::Element;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use crate::engines::Database;
+
+/// The municipality: bank and postal account, segregation code 02.
+pub const TOWN: &str = "77777777777";
+/// The caterer: bank only, segregation code 03, the same broker.
+pub const CATERER: &str = "77777777778";
+/// The broker of both.
+pub const BROKER: &str = "77777777777";
+/// The station of both.
+pub const STATION: &str = "77777777777_01";
+/// When every test begins: noon in Rome on 20 November 2026.
+pub const NOW: &str = "2026-11-20T11:00:00.000Z";
+
+const LEDGER_TOKEN: &str = "ledger-token";
+
+pub struct World {
+    pub app: App,
+    pub clock: Clock,
+    pub town_key: String,
+    pub caterer_key: String,
+    pub ledger: mock_psp::World,
+    pub http: reqwest::Client,
+    web: Router,
+    node: Router,
+    tasks: Tasks,
+    database: Database,
+    _folder: tempfile::TempDir,
+    is_dismissed: AtomicBool,
+}
+
+/// An answer of the REST API.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub json: Value,
+}
+
+/// An answer of the node's door.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub text: String,
+}
+
+impl Reply {
+    /// The element inside the body of the envelope.
+    pub fn element(&self) -> Element {
+        soap::body(self.text.as_bytes()).unwrap_or_else(|e| panic!("{e}: {}", self.text))
+    }
+
+    pub fn text_of(&self, path: &str) -> Option<String> {
+        let mut at = &self.element();
+        for name in path.split('/') {
+            at = at.child(name)?;
+        }
+        Some(at.text.clone())
+    }
+
+    /// `OK`, or the fault code.
+    pub fn outcome(&self) -> String {
+        match self.text_of("outcome").as_deref() {
+            Some("OK") => "OK".to_owned(),
+            Some("KO") => self.text_of("fault/faultCode").unwrap(),
+            _ => panic!("no outcome: {}", self.text),
+        }
+    }
+}
+
+/// Runs a test on one engine, and checks at its end that nothing is owed to the ledger.
+pub async fn run(engine: Engine, check: impl AsyncFnOnce(&World)) {
+    let Some(database) = Database::fresh(engine).await else {
+        return;
+    };
+    let world = World::over(database, "").await;
+    check(&world).await;
+    world.end().await;
+}
+
+impl World {
+    /// A gateway over this database; `overrides` is TOML over the demo's settings.
+    pub async fn over(database: Database, overrides: &str) -> World {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = mock_psp::World::start(
+            tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            mock_psp::WorldConfig {
+                data_dir: folder.path().to_owned(),
+                gateway_web: "http://127.0.0.1:9".to_owned(),
+                gateway_node: "http://127.0.0.1:9/node".to_owned(),
+                tls: None,
+                creditors: vec![],
+                ledger_token: LEDGER_TOKEN.to_owned(),
+            },
+        )
+        .await
+        .unwrap();
+        let mut config = Config::with(&format!(
+            "{}\n{overrides}",
+            include_str!("../config/demo.toml")
+        ))
+        .unwrap();
+        config.database.url = database.url.clone().into();
+        config.database.readers = 2;
+        config.node.tls.enabled = false;
+        config.ledger.url = format!("http://{}/ledger", ledger.addr());
+        config.ledger.token = LEDGER_TOKEN.to_owned().into();
+        let clock = Clock::standing_at(Instant::parse(NOW).unwrap());
+        let (app, tasks) = App::build(config, clock.clone(), Ids::default())
+            .await
+            .unwrap();
+        let key = async |code: &str, scopes: &[Scope]| {
+            let creditor = CreditorCode::parse(code).unwrap();
+            let new = NewKey {
+                creditor: &creditor,
+                name: "test",
+                scopes,
+            };
+            let desk = app.desk();
+            create(desk.store(), desk.ids(), &new, clock.now())
+                .await
+                .unwrap()
+        };
+        World {
+            town_key: key(TOWN, &Scope::ALL).await,
+            caterer_key: key(CATERER, &Scope::ALL).await,
+            web: app.web(),
+            node: app.node(),
+            http: reqwest::Client::new(),
+            app,
+            clock,
+            ledger,
+            tasks,
+            database,
+            _folder: folder,
+            is_dismissed: AtomicBool::new(false),
+        }
+    }
+
+    /// The test has taken the store away: nothing is asked of it at the end.
+    pub fn dismiss(&self) {
+        self.is_dismissed.store(true, Ordering::SeqCst);
+    }
+
+    /// Another gateway over the same database and ledger, as after a restart.
+    pub async fn restarted(self) -> World {
+        let config = self.app.config().clone();
+        let Self {
+            app,
+            clock,
+            town_key,
+            caterer_key,
+            ledger,
+            http,
+            web,
+            node,
+            tasks,
+            database,
+            _folder,
+            is_dismissed,
+        } = self;
+        drop((web, node));
+        let store = app.desk().store().clone();
+        drop(app);
+        tasks.finish().await;
+        store.close().await;
+        let (app, tasks) = App::build(config, clock.clone(), Ids::default())
+            .await
+            .unwrap();
+        World {
+            web: app.web(),
+            node: app.node(),
+            app,
+            clock,
+            town_key,
+            caterer_key,
+            ledger,
+            http,
+            tasks,
+            database,
+            _folder,
+            is_dismissed,
+        }
+    }
+
+    /// Runs the jobs dry; fails when something is still owed to the ledger.
+    pub async fn end(self) {
+        if self.is_dismissed.load(Ordering::SeqCst) {
+            return self.close().await;
+        }
+        self.run_jobs().await;
+        assert_eq!(
+            self.owed().await,
+            0,
+            "something is still owed to the ledger"
+        );
+        self.close().await;
+    }
+
+    /// Ends without asking what is owed.
+    pub async fn close(self) {
+        let Self {
+            app,
+            web,
+            node,
+            tasks,
+            database,
+            ledger,
+            ..
+        } = self;
+        drop((web, node));
+        let store = app.desk().store().clone();
+        drop(app);
+        tasks.finish().await;
+        store.close().await;
+        ledger.stop().await;
+        database.remove().await;
+    }
+
+    /// Runs every job until it has nothing more to do now.
+    pub async fn run_jobs(&self) {
+        for job in self.app.jobs() {
+            while (job.run)().await.unwrap() == Progress::More {}
+        }
+    }
+
+    pub async fn owed(&self) -> i64 {
+        let mut conn = self.app.desk().store().read().await.unwrap();
+        entries::owed(&mut conn).await.unwrap()
+    }
+
+    /// Counts the rows of a table, to see that nothing was written.
+    pub async fn count(&self, table: &'static str) -> i64 {
+        use sqlx::Row;
+        self.app.desk().journal().flush().await;
+        let mut conn = self.app.desk().store().read().await.unwrap();
+        let sql = sqlx::AssertSqlSafe(format!("SELECT COUNT(*) AS n FROM {table}"));
+        sqlx::query(sql)
+            .fetch_one(&mut *conn)
+            .await
+            .unwrap()
+            .try_get("n")
+            .unwrap()
+    }
+
+    /// A call of the REST API with the town's key.
+    pub async fn rest(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/api/v1{path}"))
+            .header("authorization", format!("Bearer {}", self.town_key));
+        let request = match body {
+            Some(body) => request
+                .header("content-type", "application/json")
+                .body(Body::from(body.to_string())),
+            None => request.body(Body::empty()),
+        };
+        self.web(request.unwrap()).await
+    }
+
+    /// Any request at the web listener.
+    pub async fn web(&self, request: Request<Body>) -> Answer {
+        let response = self.web.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        Answer {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            json: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+        }
+    }
+
+    /// A message at the node's door.
+    pub async fn soap(&self, message: impl Into<Body>) -> Reply {
+        let request = Request::post("/node")
+            .header("content-type", "text/xml; charset=utf-8")
+            .body(message.into())
+            .unwrap();
+        let response = self.node.clone().oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX)
+            .await
+            .unwrap();
+        Reply {
+            status,
+            text: String::from_utf8(bytes.to_vec()).unwrap(),
+        }
+    }
+
+    /// A top-up of 50 euro for the town; its notice.
+    pub async fn top_up(&self) -> Value {
+        let answer = self.rest("POST", "/notices", Some(top_up())).await;
+        assert_eq!(answer.status, 201, "{}", answer.json);
+        answer.json
+    }
+
+    pub async fn notice(&self, id: &Value) -> Value {
+        self.rest("GET", &format!("/notices/{}", id.as_str().unwrap()), None)
+            .await
+            .json
+    }
+
+    /// The codes of the town's open exceptions, newest first.
+    pub async fn exceptions(&self) -> Vec<String> {
+        let answer = self.rest("GET", "/exceptions?state=open", None).await;
+        assert_eq!(answer.status, StatusCode::OK.as_u16());
+        answer.json["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|exception| exception["code"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// What the simulated ledger holds for a child: the amounts in cents.
+    pub async fn balance_entries(&self, child: &str) -> Vec<i64> {
+        let url = format!("http://{}/ledger/entries?child={child}", self.ledger.addr());
+        let entries: Value = self
+            .http
+            .get(url)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
+        entries["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|entry| entry["amount_cents"].as_i64().unwrap())
+            .collect()
+    }
+
+    /// Tells the simulated world to misbehave.
+    pub async fn chaos(&self, plan: Value) {
+        let url = format!("http://{}/chaos", self.ledger.addr());
+        let answer = self.http.post(url).json(&plan).send().await.unwrap();
+        assert!(
+            answer.status().is_success(),
+            "{}",
+            answer.text().await.unwrap()
+        );
+    }
+}
+
+/// A request for a top-up of 50 euro.
+pub fn top_up() -> Value {
+    json!({
+        "kind": "top_up", "service": "refezione",
+        "child": {"code": "50004", "name": "Giulia Rossi", "fiscal_code": "RSSGLI16A41F205M"},
+        "payer": {"name": "Mario Rossi", "fiscal_code": "RSSMRA80A01H501U",
+                  "email": "mario@example.org"},
+        "amount_cents": 5000, "description": "Ricarica mensa 50004", "due_on": "2026-12-31"
+    })
+}
+
+/// An envelope of the node, in its own style.
+pub fn envelope(operation: &str, inside: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<soapenv:Envelope \
+         xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\" \
+         xmlns:pafn=\"http://pagopa-api.pagopa.gov.it/pa/paForNode.xsd\">\n  <soapenv:Header/>\n  \
+         <soapenv:Body>\n    <pafn:{operation}>{inside}</pafn:{operation}>\n  </soapenv:Body>\n\
+         </soapenv:Envelope>"
+    )
+}
+
+/// `idPA`, `idBrokerPA`, `idStation` of the town.
+pub fn head() -> String {
+    format!("<idPA>{TOWN}</idPA><idBrokerPA>{BROKER}</idBrokerPA><idStation>{STATION}</idStation>")
+}
+
+pub fn qr(number: &str) -> String {
+    format!("<qrCode><fiscalCode>{TOWN}</fiscalCode><noticeNumber>{number}</noticeNumber></qrCode>")
+}
+
+pub fn verify(number: &str) -> String {
+    envelope("paVerifyPaymentNoticeReq", &(head() + &qr(number)))
+}
+
+pub fn get(number: &str, more: &str) -> String {
+    envelope("paGetPaymentV2Request", &(head() + &qr(number) + more))
+}
+
+/// A full receipt for a notice of the town.
+pub fn receipt(number: &str, id: &str, amount: &str) -> String {
+    let iuv = &number[1..];
+    let person = "<uniqueIdentifier><entityUniqueIdentifierType>F</entityUniqueIdentifierType>\
+        <entityUniqueIdentifierValue>RSSMRA80A01H501U</entityUniqueIdentifierValue>\
+        </uniqueIdentifier><fullName>Mario Rossi</fullName>";
+    envelope(
+        "paSendRTV2Request",
+        &format!(
+            "{}<receipt><receiptId>{id}</receiptId><noticeNumber>{number}</noticeNumber>\
+             <fiscalCode>{TOWN}</fiscalCode><outcome>OK</outcome>\
+             <creditorReferenceId>{iuv}</creditorReferenceId><paymentAmount>{amount}</paymentAmount>\
+             <description>Ricarica mensa</description><companyName>Comune</companyName>\
+             <debtor>{person}</debtor><transferList><transfer><idTransfer>1</idTransfer>\
+             <transferAmount>{amount}</transferAmount><fiscalCodePA>{TOWN}</fiscalCodePA>\
+             <IBAN>IT60X0542811101000000123456</IBAN>\
+             <remittanceInformation>/RFB/{iuv}/{amount}</remittanceInformation>\
+             <transferCategory>9/0107101TS/</transferCategory></transfer></transferList>\
+             <idPSP>ABI99999</idPSP><PSPCompanyName>PSP</PSPCompanyName>\
+             <idChannel>99999999999_01</idChannel><channelDescription>app</channelDescription>\
+             <payer>{person}</payer><paymentMethod>creditCard</paymentMethod><fee>1.00</fee>\
+             <paymentDateTime>2026-11-20T11:59:30</paymentDateTime>\
+             <applicationDate>2026-11-20</applicationDate>\
+             <transferDate>2026-11-21</transferDate><standIn>false</standIn></receipt>",
+            head()
+        ),
+    )
+}
