@@ -85,6 +85,7 @@ pub struct Tls {
     /// Authorities of client certificates, PEM.
     pub client_ca_file: PathBuf,
     /// Accepted common names.
+    #[serde(deserialize_with = "list")]
     pub allowed_subjects: Vec<String>,
     /// Longest handshake in seconds.
     pub handshake_timeout_s: u64,
@@ -131,6 +132,7 @@ pub struct Ledger {
     /// Seconds between two looks.
     pub every_s: u64,
     /// Pauses before the next try in seconds.
+    #[serde(deserialize_with = "list")]
     pub retry_pauses_s: Vec<i64>,
 }
 
@@ -174,6 +176,29 @@ pub enum LogFormat {
     Text,
     /// For a log collector.
     Json,
+}
+
+/// A list, or (from the environment, which knows only texts) its items separated by commas.
+fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de> + std::str::FromStr<Err: std::fmt::Display>,
+{
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Given<T> {
+        List(Vec<T>),
+        Text(String),
+    }
+    match Given::deserialize(deserializer)? {
+        Given::List(items) => Ok(items),
+        Given::Text(text) => text
+            .split(',')
+            .map(str::trim)
+            .filter(|item| !item.is_empty())
+            .map(|item| item.parse().map_err(serde::de::Error::custom))
+            .collect(),
+    }
 }
 
 /// One thing that is wrong with the configuration.
@@ -309,6 +334,9 @@ mod tests {
                 [
                     ("PAGOMENSA__LEDGER__TOKEN", "00743110157"),
                     ("PAGOMENSA__WEB__TIMEOUT_S", "7"),
+                    ("PAGOMENSA__LEDGER__RETRY_PAUSES_S", "1, 2,3"),
+                    ("PAGOMENSA__NODE__TLS__ALLOWED_SUBJECTS", "one,two"),
+                    ("PAGOMENSA__NODE__TLS__ENABLED", "false"),
                 ]
                 .map(|(k, v)| (k.to_owned(), v.to_owned()))
                 .into(),
@@ -316,6 +344,9 @@ mod tests {
         let config = Config::read(None, Some(source), Some("[web]\ntimeout_s = 3")).unwrap();
         assert_eq!(config.ledger.token.expose_secret(), "00743110157");
         assert_eq!(config.web.timeout_s, 7);
+        assert_eq!(config.ledger.retry_pauses_s, [1, 2, 3]);
+        assert_eq!(config.node.tls.allowed_subjects, ["one", "two"]);
+        assert!(!config.node.tls.enabled);
     }
 
     #[test]

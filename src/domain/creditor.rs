@@ -97,32 +97,28 @@ impl Accounts {
     }
 
     /// The account for a payment of this kind (SANP, best practice for `transferType`): `POSTAL`
-    /// needs the postal account; `PAGOPA` takes the bank's and names the postal one as
-    /// `IBANAPPOGGIO`; without a kind the bank's comes first.
-    ///
-    /// # Errors
-    /// [`Refusal::NoPostalAccount`].
-    pub fn choose(&self, kind: Option<TransferType>) -> Result<Account<'_>, Refusal> {
+    /// takes the postal account, `PAGOPA` the bank's and names the postal one as `IBANAPPOGGIO`,
+    /// and without a kind the bank's comes first. Where the account asked for does not exist, the
+    /// other one is named, as pagoPA's own station does: a payment is never refused for it.
+    pub fn choose(&self, kind: Option<TransferType>) -> Account<'_> {
         let (main, postal) = match self {
             Accounts::Bank(bank) => (bank, None),
             Accounts::Postal(postal) => (postal, Some(postal)),
             Accounts::Both { bank, postal } => (bank, Some(postal)),
         };
         match kind {
-            Some(TransferType::Postal) => postal
-                .map(|iban| Account {
-                    iban,
-                    support: None,
-                })
-                .ok_or(Refusal::NoPostalAccount),
-            Some(TransferType::PagoPa) => Ok(Account {
+            Some(TransferType::Postal) => Account {
+                iban: postal.unwrap_or(main),
+                support: None,
+            },
+            Some(TransferType::PagoPa) => Account {
                 iban: main,
                 support: postal,
-            }),
-            None => Ok(Account {
+            },
+            None => Account {
                 iban: main,
                 support: None,
-            }),
+            },
         }
     }
 }
@@ -300,19 +296,19 @@ mod tests {
         );
         let (post, pagopa) = (Some(TransferType::Postal), Some(TransferType::PagoPa));
         let table = [
-            (&both, None, Ok((&bank, None))),
-            (&both, post, Ok((&postal, None))),
-            (&both, pagopa, Ok((&bank, Some(&postal)))),
-            (&only_bank, None, Ok((&bank, None))),
-            (&only_bank, post, Err(Refusal::NoPostalAccount)),
-            (&only_bank, pagopa, Ok((&bank, None))),
-            (&only_postal, None, Ok((&postal, None))),
-            (&only_postal, post, Ok((&postal, None))),
-            (&only_postal, pagopa, Ok((&postal, Some(&postal)))),
+            (&both, None, &bank, None),
+            (&both, post, &postal, None),
+            (&both, pagopa, &bank, Some(&postal)),
+            (&only_bank, None, &bank, None),
+            (&only_bank, post, &bank, None),
+            (&only_bank, pagopa, &bank, None),
+            (&only_postal, None, &postal, None),
+            (&only_postal, post, &postal, None),
+            (&only_postal, pagopa, &postal, Some(&postal)),
         ];
-        for (accounts, kind, expected) in table {
-            let chosen = accounts.choose(kind).map(|a| (a.iban, a.support));
-            assert_eq!(chosen, expected, "{accounts:?} {kind:?}");
+        for (accounts, kind, iban, support) in table {
+            let expected = Account { iban, support };
+            assert_eq!(accounts.choose(kind), expected, "{accounts:?} {kind:?}");
         }
     }
 }

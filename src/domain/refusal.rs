@@ -28,10 +28,6 @@ pub enum Refusal {
     /// Past its last day of payment.
     #[error("the notice has expired")]
     Expired,
-    /// The account that the caller asks for does not exist (a postal payment to a creditor without
-    /// a postal account).
-    #[error("the creditor has no postal account")]
-    NoPostalAccount,
     /// A reference that is known already, with other content.
     #[error("the reference is known already with other content")]
     Conflict,
@@ -39,7 +35,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// All refusals, for the tables of the doors and their tests.
-    pub const ALL: [Refusal; 9] = [
+    pub const ALL: [Refusal; 8] = [
         Refusal::WrongBroker,
         Refusal::WrongStation,
         Refusal::WrongCreditor,
@@ -47,7 +43,6 @@ impl Refusal {
         Refusal::AlreadyPaid,
         Refusal::Cancelled,
         Refusal::Expired,
-        Refusal::NoPostalAccount,
         Refusal::Conflict,
     ];
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, map_request};
 use axum::response::{Redirect, Response};
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -98,6 +98,13 @@ pub fn router(desk: Desk, clock: Clock, config: config::Web) -> Router {
         .layer(from_fn(log))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(SetRequestIdLayer::new(REQUEST_ID, ids))
+        .layer(map_request(forget_foreign_id))
+}
+
+/// The id of a request is ours: one that a client sends could be anything, and would be logged.
+async fn forget_foreign_id(mut request: Request) -> Request {
+    request.headers_mut().remove(REQUEST_ID);
+    request
 }
 
 /// One line for each request: the route and not the address, which may name a person's notice.

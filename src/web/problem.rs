@@ -318,11 +318,6 @@ impl From<Refusal> for Problem {
             Refusal::Expired => {
                 conflict("expired", "L'avviso è scaduto.", "The notice has expired.")
             }
-            Refusal::NoPostalAccount => conflict(
-                "no_postal_account",
-                "L'ente non ha un conto postale.",
-                "The creditor has no postal account.",
-            ),
             Refusal::Conflict => conflict(
                 "reference_conflict",
                 "Il riferimento esiste già con altro contenuto.",

@@ -59,10 +59,9 @@ impl From<Refusal> for Fault {
                 "PAA_PAGAMENTO_SCADUTO",
                 "Pagamento in attesa risulta scaduto all'Ente Creditore",
             ),
-            Refusal::NoPostalAccount | Refusal::Conflict => ("PAA_SEMANTICA", "Errore semantico"),
+            Refusal::Conflict => ("PAA_SEMANTICA", "Errore semantico"),
         };
         let description = match refusal {
-            Refusal::NoPostalAccount => Some("the creditor has no postal account".to_owned()),
             Refusal::Conflict => {
                 Some("this receipt id was received before with other content".to_owned())
             }
@@ -127,7 +126,6 @@ mod tests {
             (Refusal::AlreadyPaid, "PAA_PAGAMENTO_DUPLICATO"),
             (Refusal::Cancelled, "PAA_PAGAMENTO_ANNULLATO"),
             (Refusal::Expired, "PAA_PAGAMENTO_SCADUTO"),
-            (Refusal::NoPostalAccount, "PAA_SEMANTICA"),
             (Refusal::Conflict, "PAA_SEMANTICA"),
         ];
         assert_eq!(table.map(|(refusal, _)| refusal), Refusal::ALL);

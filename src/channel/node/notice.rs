@@ -51,7 +51,6 @@ impl Door {
             .await?
             .ok_or(Refusal::Unknown)?;
         debt.quote(now.day_in_rome())?;
-        creditor.accounts.choose(transfer_type)?;
         Ok(Payable {
             creditor,
             debt,
