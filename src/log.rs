@@ -3,6 +3,8 @@
 //! No names, no whole fiscal codes, no keys and no bodies are ever logged; those are in the store,
 //! under access control.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
@@ -12,6 +14,7 @@ pub fn start(config: &Log) {
     let filter = EnvFilter::try_new(&config.filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     // A second start, as in tests, finds a log that runs already.
     let _ = match config.format {

@@ -5,29 +5,21 @@
 //! while a commit is on its way share the next one. Each is answered only after its commit, so an
 //! answer OK survives a power cut.
 
-use std::collections::{HashMap, HashSet};
+mod book;
+
 use std::sync::Arc;
 
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::journal::{Call, Entry, Reply, Subject};
+use self::book::Book;
+use super::journal::{Call, Reply, Subject};
 use super::{Desk, DeskError, TRIES};
 use crate::clock::{Clock, Ids};
 use crate::config;
-use crate::domain::day::Instant;
-use crate::domain::debt::{Debt, DebtState, book};
-use crate::domain::ids::{CaseId, DebtId, DocumentId, EntryId, PaymentId};
-use crate::domain::notice::NoticeNumber;
-use crate::domain::party::CreditorCode;
-use crate::domain::payment::{
-    Case, CaseCode, Collection, EntryKind, LedgerEntry, Outcome, Payment,
-};
-use crate::store::cases::OpenCase;
+use crate::domain::payment::{Case, Collection};
 use crate::store::documents::Document;
-use crate::store::exchanges::Exchange;
-use crate::store::payments::Reference;
-use crate::store::{Store, StoreError, cases, debts, documents, entries, exchanges, payments};
+use crate::store::{Store, StoreError, documents};
 
 /// A message about money, to be recorded whatever it says.
 #[derive(Debug)]
@@ -123,6 +115,8 @@ impl Writer {
     async fn run(self, mut queue: mpsc::Receiver<Waiting>, limit: usize) {
         let mut waiting = vec![];
         while queue.recv_many(&mut waiting, limit).await > 0 {
+            // Who waits no longer has been told to come again, and will.
+            waiting.retain(|waiting| !waiting.sender.is_closed());
             let (deposits, senders): (Vec<Deposit>, Vec<_>) =
                 waiting.drain(..).map(|w| (w.deposit, w.sender)).unzip();
             let replies = self.record(&deposits).await;
@@ -133,14 +127,18 @@ impl Writer {
         }
     }
 
-    /// Records deposits together; when that fails one by one, so that a single one that the
-    /// database will not take does not stop the others.
+    /// Records deposits together; when the database refuses them one by one, so that a single one
+    /// that it will not take does not stop the others. A database that cannot be reached is not
+    /// asked again for each.
     async fn record(&self, deposits: &[Deposit]) -> Vec<Option<Reply>> {
+        if deposits.is_empty() {
+            return vec![];
+        }
         match self.record_together(deposits).await {
             Ok(replies) => replies.into_iter().map(Some).collect(),
-            Err(error) if deposits.len() == 1 => {
+            Err(error) if deposits.len() == 1 || error.is_outage() => {
                 log_failure(&error);
-                vec![None]
+                deposits.iter().map(|_| None).collect()
             }
             Err(error) => {
                 log_failure(&error);
@@ -179,210 +177,20 @@ impl Writer {
         // The messages before anything else: whatever is decided, they are kept as they came.
         let papers: Vec<Document> = deposits.iter().map(|d| d.call.request()).collect();
         documents::insert(&mut tx, &papers).await?;
-        let collections: Vec<&Collection> =
-            deposits.iter().filter_map(Deposit::collection).collect();
-        let references: Vec<Reference> = unique(collections.iter().map(|c| reference(c)));
-        let notices: Vec<(&CreditorCode, NoticeNumber)> =
-            unique(collections.iter().map(|c| (&c.notice_creditor, c.notice)));
-        let mut ledger = Book {
-            ids: &self.ids,
-            now,
-            known: payments::known(&mut tx, &references)
-                .await?
-                .into_iter()
-                .collect(),
-            debts: debts::by_notices(&mut tx, &notices)
-                .await?
-                .into_iter()
-                .map(|debt| ((debt.creditor.clone(), debt.notice), debt))
-                .collect(),
-            writes: Writes::default(),
-        };
+        let mut book = Book::open(&mut tx, &self.ids, deposits, now).await?;
         let mut replies = vec![];
         for deposit in deposits {
-            let collected = ledger.decide(deposit);
+            let collected = book.decide(deposit);
             let reply = (deposit.print)(&collected, &deposit.call.subject);
-            let Entry {
-                exchange,
-                reply: paper,
-                ..
-            } = deposit.call.close(&self.ids, &reply);
-            ledger.writes.exchanges.push(exchange);
-            ledger.writes.papers.push(paper);
+            book.note(deposit.call.exchange(&self.ids, &reply));
             replies.push(reply);
         }
-        let writes = ledger.writes;
-        payments::insert(&mut tx, &writes.payments).await?;
-        if debts::settle(&mut tx, &writes.settled).await? != writes.settled.len() {
-            return Err(StoreError::Contended);
-        }
-        entries::insert(&mut tx, &writes.entries, now).await?;
-        cases::insert(&mut tx, &writes.cases).await?;
-        documents::insert(&mut tx, &writes.papers).await?;
-        exchanges::insert(&mut tx, &writes.exchanges).await?;
+        let writes = book.close();
+        writes.apply(&mut tx, now).await?;
         tx.commit().await?;
-        Ok((replies, !writes.entries.is_empty()))
+        writes.log();
+        Ok((replies, writes.is_owed()))
     }
-}
-
-impl Deposit {
-    fn collection(&self) -> Option<&Collection> {
-        match &self.content {
-            Content::Collection(collection) => Some(collection),
-            Content::Unbookable(_) => None,
-        }
-    }
-}
-
-/// What a batch will write.
-#[derive(Default)]
-struct Writes {
-    payments: Vec<(Payment, DocumentId)>,
-    settled: Vec<(DebtId, PaymentId, Instant)>,
-    entries: Vec<LedgerEntry>,
-    cases: Vec<OpenCase>,
-    papers: Vec<Document>,
-    exchanges: Vec<Exchange>,
-}
-
-/// What is known while a batch is decided: the rows of the store, and what the earlier deposits of
-/// the same batch have made of them.
-struct Book<'a> {
-    ids: &'a Ids,
-    now: Instant,
-    known: HashMap<Reference, String>,
-    debts: HashMap<(CreditorCode, NoticeNumber), Debt>,
-    writes: Writes,
-}
-
-impl Book<'_> {
-    fn decide(&mut self, deposit: &Deposit) -> Collected {
-        match &deposit.content {
-            Content::Unbookable(case) => {
-                self.open_case(case.clone());
-                Collected::Kept(case.detail.clone())
-            }
-            Content::Collection(collection) => {
-                let reference = reference(collection);
-                match self.known.get(&reference) {
-                    Some(fingerprint) if *fingerprint == collection.fingerprint => {
-                        Collected::Repeated
-                    }
-                    Some(_) => {
-                        self.open_case(Case {
-                            code: CaseCode::ReferenceConflict,
-                            creditor: collection.creditor.clone(),
-                            subject: deposit.call.document.to_string(),
-                            detail: collection.reference.clone(),
-                        });
-                        Collected::Conflict
-                    }
-                    None => {
-                        self.record(collection, &deposit.call.document);
-                        self.known.insert(reference, collection.fingerprint.clone());
-                        Collected::Recorded
-                    }
-                }
-            }
-        }
-    }
-
-    fn record(&mut self, collection: &Collection, document: &DocumentId) {
-        let place = (collection.notice_creditor.clone(), collection.notice);
-        let debt = self.debts.get_mut(&place);
-        let booking = book(debt.as_deref(), collection);
-        let payment = Payment {
-            id: PaymentId::new(self.ids.next(self.now)),
-            debt: debt.as_ref().map(|debt| debt.id.clone()),
-            collection: collection.clone(),
-            recorded_at: self.now,
-        };
-        if let Some(debt) = debt {
-            if let Some(amount) = booking.credit {
-                self.writes.entries.push(LedgerEntry {
-                    id: EntryId::new(self.ids.next(self.now)),
-                    payment: payment.id.clone(),
-                    creditor: collection.creditor.clone(),
-                    child: debt.order.child.code.clone(),
-                    service: debt.order.service.clone(),
-                    kind: EntryKind::Credit,
-                    amount,
-                    channel: collection.channel,
-                    reference: collection.reference.clone(),
-                    notice: collection.notice,
-                    paid_at: collection.paid_at,
-                    payer: collection
-                        .payer
-                        .clone()
-                        .unwrap_or_else(|| debt.order.payer.fiscal_code.clone()),
-                });
-            }
-            if booking.closes {
-                self.writes
-                    .settled
-                    .push((debt.id.clone(), payment.id.clone(), self.now));
-                debt.state = DebtState::Paid {
-                    payment: payment.id.clone(),
-                    at: self.now,
-                };
-            }
-        }
-        let codes: Vec<CaseCode> = unique(
-            booking
-                .case
-                .into_iter()
-                .chain(collection.doubts.iter().copied()),
-        );
-        for code in codes {
-            self.open_case(Case {
-                code,
-                creditor: collection.creditor.clone(),
-                subject: payment.id.to_string(),
-                detail: detail(collection),
-            });
-        }
-        self.writes.payments.push((payment, document.clone()));
-    }
-
-    fn open_case(&mut self, case: Case) {
-        tracing::warn!(
-            case = case.code.as_str(),
-            creditor = %case.creditor,
-            subject = %case.subject,
-            "a case was opened for the finance office"
-        );
-        self.writes.cases.push(OpenCase {
-            id: CaseId::new(self.ids.next(self.now)),
-            opened_at: self.now,
-            case,
-        });
-    }
-}
-
-/// The facts of a payment beside the sentence of its case, without personal data.
-fn detail(collection: &Collection) -> String {
-    let outcome = match collection.outcome {
-        Outcome::Paid => "OK",
-        Outcome::Failed => "KO",
-    };
-    format!(
-        "avviso {}, importo {}, ricevuta {}, esito {outcome}",
-        collection.notice, collection.amount, collection.reference
-    )
-}
-
-fn reference(collection: &Collection) -> Reference {
-    Reference {
-        creditor: collection.creditor.clone(),
-        channel: collection.channel,
-        text: collection.reference.clone(),
-    }
-}
-
-/// Each thing once, in the order of their first appearance.
-fn unique<T: Clone + Eq + std::hash::Hash>(things: impl Iterator<Item = T>) -> Vec<T> {
-    let mut seen = HashSet::new();
-    things.filter(|thing| seen.insert(thing.clone())).collect()
 }
 
 fn log_failure(error: &StoreError) {

@@ -82,32 +82,39 @@ impl Call {
         }
     }
 
-    /// The exchange, with the reply that ends it.
-    pub fn close(&self, ids: &Ids, reply: &Reply) -> Entry {
-        let reply_document = Document {
+    /// The exchange that this reply ends, and the reply as a document.
+    pub fn exchange(&self, ids: &Ids, reply: &Reply) -> (Exchange, Document) {
+        let document = Document {
             id: DocumentId::new(ids.next(self.started_at)),
             kind: "soap_reply",
             sha256: sha256(&reply.bytes),
             bytes: reply.bytes.clone(),
             stored_at: self.started_at,
         };
+        let exchange = Exchange {
+            id: ExchangeId::new(ids.next(self.started_at)),
+            started_at: self.started_at,
+            operation: self.subject.operation.clone(),
+            peer: self.peer.clone(),
+            creditor: self.subject.creditor.clone(),
+            notice: self.subject.notice.clone(),
+            reference: self.subject.reference.clone(),
+            outcome: reply.outcome.clone(),
+            http_status: reply.http_status,
+            duration_us: self.stopwatch.micros(),
+            request: Some(self.document.clone()),
+            reply: Some(document.id.clone()),
+        };
+        (exchange, document)
+    }
+
+    /// The exchange that this reply ends, with the bytes of both sides.
+    pub fn close(&self, ids: &Ids, reply: &Reply) -> Entry {
+        let (exchange, document) = self.exchange(ids, reply);
         Entry {
-            exchange: Exchange {
-                id: ExchangeId::new(ids.next(self.started_at)),
-                started_at: self.started_at,
-                operation: self.subject.operation.clone(),
-                peer: self.peer.clone(),
-                creditor: self.subject.creditor.clone(),
-                notice: self.subject.notice.clone(),
-                reference: self.subject.reference.clone(),
-                outcome: reply.outcome.clone(),
-                http_status: reply.http_status,
-                duration_us: self.stopwatch.micros(),
-                request: Some(self.document.clone()),
-                reply: Some(reply_document.id.clone()),
-            },
+            exchange,
             request: self.request(),
-            reply: reply_document,
+            reply: document,
         }
     }
 }

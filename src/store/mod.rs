@@ -81,6 +81,20 @@ pub enum StoreError {
     Folder(#[source] std::io::Error),
 }
 
+impl StoreError {
+    /// Whether the database cannot be reached at all, so that the next statement would fail too.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            StoreError::Driver(error) => !matches!(
+                error,
+                sqlx::Error::Database(_) | sqlx::Error::Encode(_) | sqlx::Error::Decode(_)
+            ),
+            StoreError::Migration(_) | StoreError::Address | StoreError::Folder(_) => true,
+            StoreError::Corrupt { .. } | StoreError::Contended => false,
+        }
+    }
+}
+
 /// The database, opened.
 #[derive(Debug, Clone)]
 pub struct Store {

@@ -1,12 +1,13 @@
 //! Bodies and the Idempotency-Key of requests.
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use serde_json::Value;
 
 use super::Web;
 use super::problem::Problem;
 use crate::wire::digest::sha256;
+use crate::wire::intake::{self, Intake};
 
 /// A body that was JSON, with its bytes for the fingerprint of the request.
 pub(super) struct Json {
@@ -41,12 +42,14 @@ impl Web {
     /// Reads a body within its limit.
     ///
     /// # Errors
-    /// 413 over the limit.
-    pub(super) async fn bytes(&self, body: Body) -> Result<axum::body::Bytes, Problem> {
+    /// 413 over the limit, 400 when it breaks off.
+    pub(super) async fn bytes(&self, body: Body) -> Result<Vec<u8>, Problem> {
         let limit = self.config.body_limit_kib;
-        to_bytes(body, limit * 1024)
-            .await
-            .map_err(|_| Problem::too_large(limit))
+        match intake::take(body, limit * 1024).await {
+            Intake::Whole(bytes) => Ok(bytes),
+            Intake::TooLarge(_) => Err(Problem::too_large(limit)),
+            Intake::Interrupted(_) => Err(Problem::interrupted()),
+        }
     }
 }
 

@@ -4,7 +4,8 @@
 
 use serde_json::{Map, Value};
 
-use super::problem::{FieldError, Problem, Wrong};
+use super::problem::Problem;
+use super::wrong::{FieldError, Wrong};
 use crate::domain::text::is_one_line;
 
 /// Collects what is wrong while objects are read.

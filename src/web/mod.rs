@@ -10,6 +10,7 @@ mod health;
 mod language;
 mod portal;
 mod problem;
+mod wrong;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,6 +3,7 @@
 //! Everything that comes from outside is read here under limits, and an error says where.
 
 pub mod digest;
+pub mod intake;
 pub mod soap;
 pub mod xml;
 

@@ -17,18 +17,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{Extension, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use http_body_util::BodyExt;
 
 use crate::clock::{Clock, Stopwatch};
 use crate::config;
 use crate::desk::Desk;
 use crate::desk::journal::{Call, Reply, Subject};
 use crate::domain::ids::DocumentId;
+use crate::wire::intake::{self, Intake};
 use crate::wire::soap::{self, FaultCode};
 use crate::wire::xml::Element;
 
@@ -43,11 +42,6 @@ pub struct Door {
     clock: Clock,
     config: Arc<config::Node>,
 }
-
-/// Bytes of a message over the limit that are kept as evidence.
-const EVIDENCE: usize = 64 * 1024;
-/// Longest time for a message to come in.
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The routes of the door.
 pub fn router(desk: Desk, clock: Clock, config: config::Node) -> Router {
@@ -82,7 +76,20 @@ async fn answer(
     }
     let started_at = door.clock.now();
     let stopwatch = Stopwatch::start();
-    let (bytes, complete) = read(request.into_body(), &door.config).await;
+    let intake = intake::take(request.into_body(), door.config.body_limit_kib * 1024).await;
+    let (bytes, refusal) = match intake {
+        Intake::Whole(bytes) => (bytes, None),
+        Intake::TooLarge(bytes) => {
+            let limit = door.config.body_limit_kib;
+            (
+                bytes,
+                Some(refuse(413, &format!("a message has at most {limit} KiB"))),
+            )
+        }
+        Intake::Interrupted(bytes) => {
+            (bytes, Some(refuse(400, "the message did not arrive whole")))
+        }
+    };
     let mut call = Call {
         started_at,
         stopwatch,
@@ -94,16 +101,12 @@ async fn answer(
             ..Subject::default()
         },
     };
-    let reply = match complete {
-        Complete::Yes => match soap::body(&call.bytes) {
+    let reply = match refusal {
+        Some(refusal) => Spoken::Now(refusal),
+        None => match soap::body(&call.bytes) {
             Ok(element) => door.dispatch(&mut call, &element).await,
             Err(malformed) => Spoken::Now(refuse(500, &format!("malformed message: {malformed}"))),
         },
-        Complete::TooLarge => Spoken::Now(refuse(
-            413,
-            &format!("a message has at most {} KiB", door.config.body_limit_kib),
-        )),
-        Complete::Interrupted => Spoken::Now(refuse(400, "the message did not arrive whole")),
     };
     let reply = match reply {
         Spoken::Recorded(reply) => reply,
@@ -129,19 +132,11 @@ enum Spoken {
     Now(Reply),
 }
 
-/// Whether a message came in whole.
-enum Complete {
-    Yes,
-    TooLarge,
-    Interrupted,
-}
-
 impl Door {
     async fn dispatch(&self, call: &mut Call, element: &Element) -> Spoken {
         call.subject = wire::subject(element);
         let Some(operation) = Operation::of(element) else {
             let message = format!("no operation {} is offered here", element.name);
-            call.subject.operation = "unknown".to_owned();
             return Spoken::Now(refuse(500, &message));
         };
         match operation {
@@ -175,34 +170,6 @@ impl Door {
 
 fn is_allowed(peer: Option<&Peer>, tls: &config::Tls) -> bool {
     peer.is_some_and(|peer| tls.allowed_subjects.contains(&peer.common_name))
-}
-
-/// Reads a message up to its limit; what is over it is not read, and its beginning is kept.
-async fn read(body: Body, config: &config::Node) -> (Vec<u8>, Complete) {
-    let limit = config.body_limit_kib * 1024;
-    let mut body = body;
-    let mut bytes = vec![];
-    let whole = async {
-        while let Some(frame) = body.frame().await {
-            let Ok(frame) = frame else {
-                return Complete::Interrupted;
-            };
-            if let Some(data) = frame.data_ref() {
-                if bytes.len() + data.len() > limit {
-                    let room = EVIDENCE.saturating_sub(bytes.len()).min(data.len());
-                    bytes.extend_from_slice(data.get(..room).unwrap_or_default());
-                    bytes.truncate(EVIDENCE);
-                    return Complete::TooLarge;
-                }
-                bytes.extend_from_slice(data);
-            }
-        }
-        Complete::Yes
-    };
-    let complete = tokio::time::timeout(READ_TIMEOUT, whole)
-        .await
-        .unwrap_or(Complete::Interrupted);
-    (bytes, complete)
 }
 
 /// A SOAP fault: the message names no operation that we could answer in its own words, or we could

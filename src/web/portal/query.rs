@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::web::problem::{FieldError, Problem, Wrong};
+use crate::web::problem::Problem;
+use crate::web::wrong::{FieldError, Wrong};
 
 /// Rows on a page, unless fewer are asked for.
 const PAGE: u32 = 50;

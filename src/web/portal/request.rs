@@ -9,7 +9,8 @@ use crate::domain::debt::{DebtKind, Order};
 use crate::domain::money::{AmountError, Cents};
 use crate::domain::party::{Child, Email, FiscalCode, PartyError, Payer};
 use crate::web::fields::{Form, Object};
-use crate::web::problem::{Problem, Wrong};
+use crate::web::problem::Problem;
+use crate::web::wrong::Wrong;
 
 /// What was asked for, and whether the due day was.
 #[derive(Debug)]

@@ -1,0 +1,245 @@
+//! Deciding a batch: what each deposit becomes, given the store and the deposits before it.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Collected, Content, Deposit};
+use crate::clock::Ids;
+use crate::domain::day::Instant;
+use crate::domain::debt::{Debt, DebtState, book};
+use crate::domain::ids::{CaseId, DebtId, DocumentId, EntryId, PaymentId};
+use crate::domain::notice::NoticeNumber;
+use crate::domain::party::CreditorCode;
+use crate::domain::payment::{
+    Case, CaseCode, Collection, EntryKind, LedgerEntry, Outcome, Payment,
+};
+use crate::store::cases::OpenCase;
+use crate::store::documents::Document;
+use crate::store::exchanges::Exchange;
+use crate::store::payments::Reference;
+use crate::store::{Conn, StoreError, cases, debts, documents, entries, exchanges, payments};
+
+/// What a batch will write.
+#[derive(Default)]
+pub(super) struct Writes {
+    payments: Vec<(Payment, DocumentId)>,
+    settled: Vec<(DebtId, PaymentId, Instant)>,
+    entries: Vec<LedgerEntry>,
+    cases: Vec<OpenCase>,
+    papers: Vec<Document>,
+    exchanges: Vec<Exchange>,
+}
+
+/// What is known while a batch is decided: the rows of the store, and what the earlier deposits of
+/// the same batch have made of them.
+pub(super) struct Book<'a> {
+    ids: &'a Ids,
+    now: Instant,
+    known: HashMap<Reference, String>,
+    debts: HashMap<(CreditorCode, NoticeNumber), Debt>,
+    writes: Writes,
+}
+
+impl Writes {
+    /// Writes everything.
+    ///
+    /// # Errors
+    /// [`StoreError::Contended`] when another process has recorded one of the payments, or changed
+    /// one of the debts, meanwhile: the transaction must then be undone and decided anew.
+    pub(super) async fn apply(&self, conn: &mut Conn, now: Instant) -> Result<(), StoreError> {
+        payments::insert(conn, &self.payments).await?;
+        if debts::settle(conn, &self.settled).await? != self.settled.len() {
+            return Err(StoreError::Contended);
+        }
+        entries::insert(conn, &self.entries, now).await?;
+        cases::insert(conn, &self.cases).await?;
+        documents::insert(conn, &self.papers).await?;
+        exchanges::insert(conn, &self.exchanges).await
+    }
+
+    /// Whether the ledger is owed something new.
+    pub(super) fn is_owed(&self) -> bool {
+        !self.entries.is_empty()
+    }
+
+    /// Tells the log what finance must look at, once it is written.
+    pub(super) fn log(&self) {
+        for OpenCase { case, .. } in &self.cases {
+            tracing::warn!(
+                case = case.code.as_str(),
+                creditor = %case.creditor,
+                subject = %case.subject,
+                "a case was opened for the finance office"
+            );
+        }
+    }
+}
+
+impl<'a> Book<'a> {
+    /// Reads what is known of the payments and debts that these deposits name.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(super) async fn open(
+        conn: &mut Conn,
+        ids: &'a Ids,
+        deposits: &[Deposit],
+        now: Instant,
+    ) -> Result<Book<'a>, StoreError> {
+        let collections: Vec<&Collection> = deposits
+            .iter()
+            .filter_map(|deposit| match &deposit.content {
+                Content::Collection(collection) => Some(&**collection),
+                Content::Unbookable(_) => None,
+            })
+            .collect();
+        let references: Vec<Reference> = unique(collections.iter().map(|c| reference(c)));
+        let notices: Vec<(&CreditorCode, NoticeNumber)> =
+            unique(collections.iter().map(|c| (&c.notice_creditor, c.notice)));
+        let known = payments::known(conn, &references).await?;
+        let debts = debts::by_notices(conn, &notices).await?;
+        Ok(Book {
+            ids,
+            now,
+            known: known.into_iter().collect(),
+            debts: debts
+                .into_iter()
+                .map(|debt| ((debt.creditor.clone(), debt.notice), debt))
+                .collect(),
+            writes: Writes::default(),
+        })
+    }
+
+    /// Notes the exchange of a deposit that was decided.
+    pub(super) fn note(&mut self, (exchange, reply): (Exchange, Document)) {
+        self.writes.exchanges.push(exchange);
+        self.writes.papers.push(reply);
+    }
+
+    /// What is to be written.
+    pub(super) fn close(self) -> Writes {
+        self.writes
+    }
+
+    /// Decides one deposit.
+    pub(super) fn decide(&mut self, deposit: &Deposit) -> Collected {
+        match &deposit.content {
+            Content::Unbookable(case) => {
+                self.open_case(case.clone());
+                Collected::Kept(case.detail.clone())
+            }
+            Content::Collection(collection) => {
+                let reference = reference(collection);
+                match self.known.get(&reference) {
+                    Some(fingerprint) if *fingerprint == collection.fingerprint => {
+                        Collected::Repeated
+                    }
+                    Some(_) => {
+                        self.open_case(Case {
+                            code: CaseCode::ReferenceConflict,
+                            creditor: collection.creditor.clone(),
+                            subject: deposit.call.document.to_string(),
+                            detail: collection.reference.clone(),
+                        });
+                        Collected::Conflict
+                    }
+                    None => {
+                        self.record(collection, &deposit.call.document);
+                        self.known.insert(reference, collection.fingerprint.clone());
+                        Collected::Recorded
+                    }
+                }
+            }
+        }
+    }
+
+    fn record(&mut self, collection: &Collection, document: &DocumentId) {
+        let place = (collection.notice_creditor.clone(), collection.notice);
+        let debt = self.debts.get_mut(&place);
+        let booking = book(debt.as_deref(), collection);
+        let payment = Payment {
+            id: PaymentId::new(self.ids.next(self.now)),
+            debt: debt.as_ref().map(|debt| debt.id.clone()),
+            collection: collection.clone(),
+            recorded_at: self.now,
+        };
+        if let Some(debt) = debt {
+            if let Some(amount) = booking.credit {
+                self.writes.entries.push(LedgerEntry {
+                    id: EntryId::new(self.ids.next(self.now)),
+                    payment: payment.id.clone(),
+                    creditor: collection.creditor.clone(),
+                    child: debt.order.child.code.clone(),
+                    service: debt.order.service.clone(),
+                    kind: EntryKind::Credit,
+                    amount,
+                    channel: collection.channel,
+                    reference: collection.reference.clone(),
+                    notice: collection.notice,
+                    paid_at: collection.paid_at,
+                    payer: collection
+                        .payer
+                        .clone()
+                        .unwrap_or_else(|| debt.order.payer.fiscal_code.clone()),
+                });
+            }
+            if booking.closes {
+                self.writes
+                    .settled
+                    .push((debt.id.clone(), payment.id.clone(), self.now));
+                debt.state = DebtState::Paid {
+                    payment: payment.id.clone(),
+                    at: self.now,
+                };
+            }
+        }
+        let codes: Vec<CaseCode> = unique(
+            booking
+                .case
+                .into_iter()
+                .chain(collection.doubts.iter().copied()),
+        );
+        for code in codes {
+            self.open_case(Case {
+                code,
+                creditor: collection.creditor.clone(),
+                subject: payment.id.to_string(),
+                detail: detail(collection),
+            });
+        }
+        self.writes.payments.push((payment, document.clone()));
+    }
+
+    fn open_case(&mut self, case: Case) {
+        self.writes.cases.push(OpenCase {
+            id: CaseId::new(self.ids.next(self.now)),
+            opened_at: self.now,
+            case,
+        });
+    }
+}
+
+/// The facts of a payment beside the sentence of its case, without personal data.
+fn detail(collection: &Collection) -> String {
+    let outcome = match collection.outcome {
+        Outcome::Paid => "OK",
+        Outcome::Failed => "KO",
+    };
+    format!(
+        "avviso {}, importo {}, ricevuta {}, esito {outcome}",
+        collection.notice, collection.amount, collection.reference
+    )
+}
+
+fn reference(collection: &Collection) -> Reference {
+    Reference {
+        creditor: collection.creditor.clone(),
+        channel: collection.channel,
+        text: collection.reference.clone(),
+    }
+}
+
+/// Each thing once, in the order of their first appearance.
+fn unique<T: Clone + Eq + std::hash::Hash>(things: impl Iterator<Item = T>) -> Vec<T> {
+    let mut seen = HashSet::new();
+    things.filter(|thing| seen.insert(thing.clone())).collect()
+}
