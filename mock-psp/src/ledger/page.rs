@@ -55,7 +55,11 @@ pub(super) async fn show(
     let balances = town.database.balances(child, ROWS_MAX).await?;
     let movements = town.database.latest(child, ROWS_MAX).await?;
     let page = Page {
-        step: Step::Balance,
+        step: if balances.is_empty() {
+            Step::Ledger
+        } else {
+            Step::Balance
+        },
         child: child.to_owned(),
         is_cut: i64::try_from(movements.len()).unwrap_or(i64::MAX) >= ROWS_MAX,
         balances: balances

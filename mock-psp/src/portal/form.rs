@@ -52,7 +52,7 @@ impl TopUp {
             creditor: creditor.to_owned(),
             child_code: "50004".to_owned(),
             child_name: "Giulia Rossi".to_owned(),
-            child_fiscal_code: "RSSGLI16A41F205K".to_owned(),
+            child_fiscal_code: "RSSGLI16A41F205M".to_owned(),
             payer_name: "Mario Rossi".to_owned(),
             payer_fiscal_code: "RSSMRA80A01H501U".to_owned(),
             payer_email: "mario@example.org".to_owned(),
@@ -138,6 +138,23 @@ fn given(fields: &[(&str, &String)]) -> Value {
     )
 }
 
+/// A message as a sentence: a capital letter first and a full stop last.
+fn sentence(message: &str) -> String {
+    let mut rest = message.chars();
+    let first = rest.next().map(char::to_uppercase);
+    let stop = if message.ends_with(['.', '!', '?']) {
+        ""
+    } else {
+        "."
+    };
+    first
+        .into_iter()
+        .flatten()
+        .chain(rest)
+        .chain(stop.chars())
+        .collect()
+}
+
 /// Errors beside the fields, and those that belong to none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct FormErrors {
@@ -147,16 +164,20 @@ pub(super) struct FormErrors {
     pub(super) other: Vec<String>,
 }
 
-/// The inputs of the form; the gateway's field names become these when dots become underscores.
-const INPUTS: [&str; 8] = [
-    "creditor",
-    "child_code",
-    "child_name",
-    "child_fiscal_code",
-    "payer_name",
-    "payer_fiscal_code",
-    "payer_email",
-    "amount_cents",
+/// The inputs of the form, each with its whole name; the gateway's field names become these when
+/// dots become underscores.
+const INPUTS: [(&str, &str); 8] = [
+    ("creditor", "Ente a cui pagare"),
+    ("child_code", "Codice della bambina o del bambino"),
+    ("child_name", "Nome e cognome della bambina o del bambino"),
+    (
+        "child_fiscal_code",
+        "Codice fiscale della bambina o del bambino",
+    ),
+    ("payer_name", "Nome e cognome di chi paga"),
+    ("payer_fiscal_code", "Codice fiscale di chi paga"),
+    ("payer_email", "E-mail di chi paga"),
+    ("amount_cents", "Importo della ricarica"),
 ];
 
 impl FormErrors {
@@ -184,8 +205,8 @@ impl FormErrors {
                 .field
                 .trim_start_matches(['$', '/', '.'])
                 .replace(['.', '/'], "_");
-            if INPUTS.contains(&name.as_str()) {
-                errors.fields.push((name, error.message.clone()));
+            if INPUTS.iter().any(|(input, _)| *input == name) {
+                errors.fields.push((name, sentence(&error.message)));
             } else {
                 errors
                     .other
@@ -206,6 +227,19 @@ impl FormErrors {
 
     pub(super) fn is_empty(&self) -> bool {
         self.fields.is_empty() && self.other.is_empty()
+    }
+
+    /// For the list above the form: the id of each wrong input, and its name with the message, so
+    /// that two lines never say the same.
+    pub(super) fn summary(&self) -> Vec<(&str, String)> {
+        let line = |(input, message): &(String, String)| {
+            let name = INPUTS.iter().find(|(id, _)| id == input);
+            name.map_or_else(|| message.clone(), |(_, name)| format!("{name}: {message}"))
+        };
+        let fields = self.fields.iter();
+        fields
+            .map(|field| (field.0.as_str(), line(field)))
+            .collect()
     }
 
     /// The message beside one input.

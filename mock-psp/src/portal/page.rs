@@ -118,7 +118,7 @@ async fn show_form(
             input(
                 "payer_email",
                 "E-mail",
-                "Per ricevere la ricevuta",
+                "Per le comunicazioni sul pagamento",
                 &fields.payer_email,
             ),
         ],

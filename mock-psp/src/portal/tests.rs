@@ -13,7 +13,7 @@ const FORM: [(&str, &str); 8] = [
     ("creditor", "77777777778"),
     ("child_code", " 50004 "),
     ("child_name", "Giulia Rossi"),
-    ("child_fiscal_code", "RSSGLI16A41F205K"),
+    ("child_fiscal_code", "RSSGLI16A41F205M"),
     ("payer_name", "Mario Rossi"),
     ("payer_fiscal_code", "RSSMRA80A01H501U"),
     ("payer_email", "mario@example.org"),
@@ -57,7 +57,7 @@ async fn the_form_comes_filled_in_for_the_demo_family() {
         "Mense &#38; Sapori",
         "value=\"50004\"",
         "Giulia Rossi",
-        "RSSGLI16A41F205K",
+        "RSSGLI16A41F205M",
         "Mario Rossi",
         "RSSMRA80A01H501U",
         "mario@example.org",
@@ -92,7 +92,7 @@ async fn a_top_up_becomes_a_notice_that_can_be_paid() {
     assert_eq!(
         body,
         json!({"kind": "top_up", "service": "refezione", "external_id": null,
-               "child": {"code": "50004", "name": "Giulia Rossi", "fiscal_code": "RSSGLI16A41F205K"},
+               "child": {"code": "50004", "name": "Giulia Rossi", "fiscal_code": "RSSGLI16A41F205M"},
                "payer": {"name": "Mario Rossi", "fiscal_code": "RSSMRA80A01H501U",
                          "email": "mario@example.org"},
                "amount_cents": 5_000, "description": "Ricarica mensa 50004",
@@ -173,7 +173,9 @@ async fn what_the_gateway_refuses_is_shown_beside_the_fields() {
         "Controlla i dati",
         "href=\"#payer_email\"",
         "id=\"payer_email-error\">Manca",
-        "id=\"child_fiscal_code-error\">Codice",
+        "id=\"child_fiscal_code-error\">Codice sbagliato.",
+        ">E-mail di chi paga: Manca",
+        ">Codice fiscale della bambina o del bambino: Codice sbagliato.<",
         "service: Servizio ignoto",
         "value=\"Giulia &#60;Rossi&#62;\"",
         "value=\"77777777778\" selected",
@@ -277,6 +279,34 @@ fn a_taken_external_id_is_replaced_and_any_other_is_kept() {
         ..TopUp::default()
     };
     assert_ne!(forged.tidied().external_id, "x");
+}
+
+#[test]
+fn the_gateways_messages_become_sentences_that_name_their_field() {
+    let refusal = json!({"errors": [
+        {"field": "child.name", "message": "il campo è obbligatorio"},
+        {"field": "payer.name", "message": "è troppo lungo."},
+        {"field": "payer.email", "message": ""}]});
+    let errors = FormErrors::of(&serde_json::from_value(refusal).unwrap());
+    assert_eq!(
+        errors.beside("child_name"),
+        Some("Il campo è obbligatorio.")
+    );
+    let lines: Vec<_> = errors.summary();
+    assert_eq!(
+        lines,
+        [
+            (
+                "child_name",
+                "Nome e cognome della bambina o del bambino: Il campo è obbligatorio.".to_owned()
+            ),
+            (
+                "payer_name",
+                "Nome e cognome di chi paga: È troppo lungo.".to_owned()
+            ),
+            ("payer_email", "E-mail di chi paga: .".to_owned()),
+        ]
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! (`/psp/pay`).
 
 pub(crate) mod client;
+mod layout;
 mod messages;
 mod order;
 mod page;

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
+use super::layout::laid_out;
 use super::order::{Order, PayRequest, without_blanks};
 use super::pay::{self, Exchange, Fault, Mischief, Outcome, Payment};
 use crate::config::Creditor;
@@ -38,7 +39,11 @@ struct FormPage<'a> {
 impl<'a> FormPage<'a> {
     fn new(town: &'a Town, fields: Fields) -> Self {
         FormPage {
-            step: Step::Pay,
+            step: if fields.notice_number.is_empty() {
+                Step::Counter
+            } else {
+                Step::Pay
+            },
             is_ready: !fields.notice_number.is_empty() && !fields.fiscal_code.is_empty(),
             fields,
             creditors: &town.config.creditors,
@@ -100,6 +105,7 @@ pub(super) async fn pay(State(town): State<Shared>, request: Request) -> Result<
 fn refused(town: &Town, fields: Fields, errors: &[FieldError]) -> Response {
     let is_wrong = |field: &str| errors.iter().any(|error| error.field == field);
     let page = FormPage {
+        is_ready: false,
         notice_error: is_wrong("notice_number").then_some("Il codice avviso ha 18 cifre."),
         creditor_error: is_wrong("fiscal_code").then_some("Il codice fiscale ha 11 cifre."),
         ..FormPage::new(town, fields)
@@ -150,6 +156,7 @@ struct ExchangeView {
     operation: &'static str,
     result: String,
     is_good: bool,
+    fault_code: Option<String>,
     duration_ms: u64,
     note: Option<&'static str>,
     problems: Vec<String>,
@@ -159,21 +166,17 @@ struct ExchangeView {
 
 impl ExchangeView {
     fn of(exchange: &Exchange) -> Self {
-        let result = match (
-            &exchange.outcome,
-            &exchange.fault_code,
-            exchange.http_status,
-        ) {
-            (Some(outcome), Some(code), _) => format!("{outcome}, {code}"),
-            (Some(outcome), None, _) => outcome.clone(),
-            (None, _, Some(status)) => format!("risposta HTTP {status}"),
-            (None, _, None) => "nessuna risposta".to_owned(),
+        let result = match (&exchange.outcome, exchange.http_status) {
+            (Some(outcome), _) => outcome.clone(),
+            (None, Some(status)) => format!("risposta HTTP {status}"),
+            (None, None) => "nessuna risposta".to_owned(),
         };
         ExchangeView {
             title: title(exchange.operation),
             operation: exchange.operation.name(),
             result,
             is_good: exchange.verdict.legal && exchange.outcome.as_deref() == Some("OK"),
+            fault_code: exchange.fault_code.clone(),
             duration_ms: exchange.duration_ms,
             note: exchange.chaos.map(|mischief| match mischief {
                 Mischief::ReplyDropped => "La risposta è andata persa, come richiesto.",
@@ -181,7 +184,7 @@ impl ExchangeView {
             }),
             problems: exchange.verdict.problems.clone(),
             request: exchange.request.clone(),
-            response: exchange.response.clone().unwrap_or_default(),
+            response: laid_out(exchange.response.as_deref().unwrap_or_default()),
         }
     }
 }

@@ -15,8 +15,12 @@ pub(crate) enum Step {
     Home,
     /// 1: ask for a top-up in the portal.
     TopUp,
-    /// 2: pay it at the counter.
+    /// 2, without a notice in hand.
+    Counter,
+    /// 2: pay the notice at the counter.
     Pay,
+    /// 3, while there is nothing to see.
+    Ledger,
     /// 3: see the balance.
     Balance,
 }
@@ -27,8 +31,8 @@ impl Step {
         match self {
             Step::Home => 0,
             Step::TopUp => 1,
-            Step::Pay => 2,
-            Step::Balance => 3,
+            Step::Counter | Step::Pay => 2,
+            Step::Ledger | Step::Balance => 3,
         }
     }
 
@@ -37,17 +41,23 @@ impl Step {
         self.number() == number
     }
 
-    /// Whether the reader has left this step behind.
+    /// Whether the reader has done this step: coming straight to the counter or to the ledger does
+    /// not mean that there was a top-up.
     pub(crate) fn is_past(self, number: u8) -> bool {
-        self.number() > number
+        match self {
+            Step::Pay | Step::Balance => self.number() > number,
+            Step::Home | Step::TopUp | Step::Counter | Step::Ledger => false,
+        }
     }
 
     /// The class of a step of the list.
     pub(crate) fn state_of(self, number: u8) -> &'static str {
-        match self.number().cmp(&number) {
-            std::cmp::Ordering::Greater => "done",
-            std::cmp::Ordering::Equal => "current",
-            std::cmp::Ordering::Less => "ahead",
+        if self.is_at(number) {
+            "current"
+        } else if self.is_past(number) {
+            "done"
+        } else {
+            "ahead"
         }
     }
 }

@@ -22,6 +22,19 @@ async fn the_home_page_leads_through_the_three_steps() {
 }
 
 #[tokio::test]
+async fn a_step_that_nobody_took_is_not_shown_as_done() {
+    let world = TestWorld::alone().await;
+    for address in ["/", "/portal", "/psp", "/ledger"] {
+        let page = world.get(address).await;
+        assert!(!page.text.contains(", fatto"), "{address}");
+    }
+    let page = world
+        .get("/psp?notice_number=302202600001234518&fiscal_code=77777777777")
+        .await;
+    assert_eq!(page.text.matches(", fatto").count(), 1);
+}
+
+#[tokio::test]
 async fn pages_load_nothing_from_elsewhere_and_no_script() {
     let world = TestWorld::alone().await;
     for address in ["/", "/portal", "/psp", "/ledger"] {

@@ -60,6 +60,7 @@ async fn the_counter_explains_what_went_wrong() {
         .post_form("/psp", &[("notice_number", "12"), ("fiscal_code", "<b>")])
         .await;
     assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(!page.text.contains("L’avviso è pronto"));
     for expected in [
         "18 cifre.",
         "11 cifre.",
