@@ -206,7 +206,7 @@ impl Courier {
             tries = owed.attempts + 1,
             pause_s = pause,
             error,
-            "the ledger could not be reached; the entry stays owed"
+            "the ledger has not taken the entry, which stays owed"
         );
         Attempt::Failed {
             id: owed.entry.id.clone(),
@@ -264,8 +264,9 @@ fn case(code: CaseCode, entry: &LedgerEntry, why: &str) -> Case {
         creditor: entry.creditor.clone(),
         subject: entry.id.to_string(),
         detail: format!(
-            "avviso {}, importo {}, risposta del registro: {why}",
-            entry.notice, entry.amount
+            "avviso {}, importo {} €, risposta del registro: {why}",
+            entry.notice,
+            entry.amount.in_italian()
         ),
     }
 }

@@ -5,8 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use pagomensa::cli::{self, Command};
 
-/// Payment gateway for school meals: pagoPA, SEPA direct debit, MAV and the counter on one side,
-/// the canteen's meal ledger on the other.
+/// Payment gateway for school meals: pagoPA on one side, the canteen's meal ledger on the other.
 #[derive(Debug, Parser)]
 #[command(name = "pagomensa", version, about, arg_required_else_help = true)]
 struct Arguments {

@@ -191,6 +191,8 @@ engines! {
         assert_eq!(world.count("payments").await, 0);
         assert_eq!(world.notice(&notice["id"]).await["state"], "open");
         assert_eq!(documents(world, "soap_request").await, expected);
+        // Two of them cannot be read, but seem to be the town's: its finance office hears of it.
+        assert_eq!(world.exceptions().await, ["unreadable_receipt"; 2]);
     }
 
     async fn a_receipt_without_its_essentials_is_kept_and_shown(world: &World) {
@@ -338,4 +340,29 @@ async fn two_gateways_share_a_server() {
     assert!(one.exceptions().await.is_empty());
     two.close().await;
     one.end().await;
+}
+
+/// A receipt that is answered 503 because its commit is late may be booked all the same: the node
+/// sends it again, and the journal goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_commit_is_told_to_come_again_and_books_once() {
+    let database = Database::fresh(Engine::Sqlite).await.unwrap();
+    let world = World::over(database, "[node]\nreceipt_deadline_s = 1").await;
+    let notice = world.top_up().await;
+    let message = receipt(&number(&notice), "r-1", "50.00");
+    let busy = world.app.desk().store().write().await.unwrap();
+    let late = world.soap(message.clone()).await;
+    assert_eq!((late.status, late.element().name.as_str()), (503, "Fault"));
+    drop(busy);
+    let again = world.soap(message).await;
+    assert_eq!((again.status, again.outcome().as_str()), (200, "OK"));
+    assert_eq!(world.count("payments").await, 1);
+    // Both calls stand in the journal, and so does the next one.
+    assert!(world.count("exchanges").await >= 2);
+    let before = world.count("exchanges").await;
+    world.soap(verify(&number(&notice))).await;
+    assert_eq!(world.count("exchanges").await, before + 1);
+    world.run_jobs().await;
+    assert_eq!(world.balance_entries("50004").await, [5_000]);
+    world.end().await;
 }

@@ -203,7 +203,8 @@ fn the_operators_verbs_have_honest_statuses() {
         .nth(1)
         .unwrap();
     let good = format!(
-        "[database]\nurl = \"sqlite://{}\"\n[node.tls]\nenabled = false\n[[creditors]]{creditor}",
+        "[database]\nurl = \"sqlite://{}\"\n[node.tls]\nenabled = false\n[ledger]\n\
+         token = \"t\"\n[[creditors]]{creditor}",
         database.display()
     );
     std::fs::write(&file, &good).unwrap();
@@ -218,8 +219,16 @@ fn the_operators_verbs_have_honest_statuses() {
             + &String::from_utf8_lossy(&output.stderr);
         (output.status.code().unwrap(), text)
     };
-    assert_eq!(run(&["check"]).0, 0, "{}", run(&["check"]).1);
-    assert_eq!(run(&["migrate"]).0, 0);
+    let (status, text) = run(&["check"]);
+    assert!(status == 1 && text.contains("pagomensa migrate"), "{text}");
+    assert!(!database.exists(), "the doctor only looks");
+    let (status, text) = run(&["migrate", "--json"]);
+    assert_eq!((status, text.trim()), (0, "{\"schema\":\"current\"}"));
+    let (status, text) = run(&["check"]);
+    assert_eq!(status, 0, "{text}");
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(&database).unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "the database can be read by others");
     let (status, text) = run(&[
         "keys",
         "create",

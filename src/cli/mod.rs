@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::config::Config;
 
@@ -32,7 +32,7 @@ pub enum Command {
     /// Check the configuration, the database and the certificates, and report every mistake
     Check(Reported),
     /// Bring the database's schema up to date
-    Migrate(Configured),
+    Migrate(Reported),
     /// Make, list and revoke keys of the REST API
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -75,10 +75,12 @@ pub async fn run(command: Command) -> Outcome {
         Command::Demo(options) => Box::pin(demo::run(options)).await,
         Command::Serve(configured) => Box::pin(serve::command(&configured.load()?)).await,
         Command::Check(reported) => check::run(&reported).await,
-        Command::Migrate(configured) => {
-            let store = crate::store::Store::open(&configured.load()?.database).await?;
+        Command::Migrate(reported) => {
+            let config = reported.configured.load()?;
+            let store = crate::store::Store::open(&config.database).await?;
             store.migrate().await?;
-            say("The database is up to date.")?;
+            let line = "The database is up to date.".to_owned();
+            answer(reported.json, &json!({ "schema": "current" }), &[line])?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Keys(command) => keys::run(command).await,

@@ -205,7 +205,9 @@ async fn write_all(store: Store, mut notes: mpsc::Receiver<Note>, flush: Duratio
     }
 }
 
-/// Writes entries, again and again until it succeeds; when we are about to stop, three times.
+/// Writes entries, again and again while the database cannot be reached; when we are about to
+/// stop, three times. Entries that the database will not take are tried alone, and given up with an
+/// error in the log: one that can never be written must not keep all others from it.
 async fn write(store: &Store, entries: &[Entry], notes: &mpsc::Receiver<Note>) {
     let mut tries = 0;
     while let Err(error) = try_write(store, entries).await {
@@ -215,10 +217,25 @@ async fn write(store: &Store, entries: &[Entry], notes: &mpsc::Receiver<Note>) {
             exchanges = entries.len(),
             "the journal cannot be written"
         );
+        if !error.is_outage() {
+            return write_alone(store, entries).await;
+        }
         if notes.is_closed() && tries >= 3 {
             return;
         }
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn write_alone(store: &Store, entries: &[Entry]) {
+    for entry in entries {
+        if let Err(error) = try_write(store, std::slice::from_ref(entry)).await {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                exchange = %entry.exchange.id,
+                "an exchange cannot be written and is given up"
+            );
+        }
     }
 }
 

@@ -89,6 +89,27 @@ impl Cents {
         self.0
     }
 
+    /// The amount as Italians write it: `1.234,50`.
+    ///
+    /// ```
+    /// use pagomensa::domain::money::Cents;
+    /// assert_eq!(Cents::new(123_450).in_italian(), "1.234,50");
+    /// assert_eq!(Cents::new(-5).in_italian(), "-0,05");
+    /// ```
+    pub fn in_italian(self) -> String {
+        let text = self.to_string();
+        let (whole, cents) = text.split_once('.').unwrap_or((&text, "00"));
+        let (sign, digits) = whole.split_at(whole.len() - whole.trim_start_matches('-').len());
+        let mut grouped = String::new();
+        for (index, digit) in digits.chars().enumerate() {
+            if index > 0 && (digits.len() - index).is_multiple_of(3) {
+                grouped.push('.');
+            }
+            grouped.push(digit);
+        }
+        format!("{sign}{grouped},{cents}")
+    }
+
     /// The sum, or nothing when it does not fit.
     pub fn checked_add(self, other: Cents) -> Option<Cents> {
         self.0.checked_add(other.0).map(Cents)

@@ -27,8 +27,9 @@ statements! {
 }
 
 bulks! {
+    /// Stored once: after a commit whose answer was lost the same document may come again.
     INSERT = ("INSERT INTO documents (id, kind, sha256, bytes, stored_at) VALUES",
-        "(?, ?, ?, ?, ?)", "");
+        "(?, ?, ?, ?, ?)", "ON CONFLICT (id) DO NOTHING");
 }
 
 /// Stores documents.

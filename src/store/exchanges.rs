@@ -35,9 +35,10 @@ pub struct Exchange {
 }
 
 bulks! {
+    /// Stored once, as the documents are.
     INSERT = ("INSERT INTO exchanges (id, started_at, operation, peer, creditor, notice_number, \
         reference, outcome, http_status, duration_us, request_document, reply_document) VALUES",
-        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "");
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "ON CONFLICT (id) DO NOTHING");
 }
 
 /// Stores exchanges.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::migrate::{AppliedMigration, Migrate, Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 
 use super::{Engine, Store, StoreError};
@@ -70,7 +70,44 @@ pub fn migrator(engine: Engine) -> Migrator {
     Migrator::with_migrations(migrations)
 }
 
+/// How far the schema of a database is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schema {
+    /// As this program wants it.
+    Current,
+    /// Migrations are missing, or there is no schema at all.
+    Behind,
+    /// A newer program, or somebody by hand, has changed it.
+    Ahead,
+}
+
 impl Store {
+    /// How far the schema is; nothing is changed.
+    ///
+    /// # Errors
+    /// The database cannot be reached.
+    pub async fn schema(&self) -> Result<Schema, StoreError> {
+        let mut conn = self.read().await?;
+        let migrator = migrator(self.engine);
+        // An error here means that the table of the migrations is missing: none was applied.
+        let applied = conn
+            .list_applied_migrations(&migrator.table_name)
+            .await
+            .unwrap_or_default();
+        let is_known = |done: &AppliedMigration| {
+            migrator
+                .iter()
+                .any(|own| own.version == done.version && own.checksum == done.checksum)
+        };
+        Ok(if !applied.iter().all(is_known) {
+            Schema::Ahead
+        } else if applied.len() < migrator.iter().count() {
+            Schema::Behind
+        } else {
+            Schema::Current
+        })
+    }
+
     /// Applies the migrations that are missing.
     ///
     /// # Errors

@@ -23,6 +23,7 @@ pub mod payments;
 pub mod sequences;
 pub mod statement;
 
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -76,8 +77,8 @@ pub enum StoreError {
     /// The address of the database is not one we know.
     #[error("the database address must begin with sqlite:// or postgres://")]
     Address,
-    /// The folder of the database file cannot be made.
-    #[error("the folder of the database cannot be made")]
+    /// The database file or its folder cannot be made.
+    #[error("the database file cannot be made")]
     Folder(#[source] std::io::Error),
 }
 
@@ -119,7 +120,7 @@ impl Store {
         let wait = Duration::from_secs(config.acquire_timeout_s);
         let options = AnyPoolOptions::new().acquire_timeout(wait);
         if url.starts_with("sqlite:") {
-            make_folder(url)?;
+            make_file(url)?;
             let separator = if url.contains('?') { '&' } else { '?' };
             let url = format!("{url}{separator}mode=rwc");
             let options = options
@@ -156,6 +157,11 @@ impl Store {
         } else {
             Err(StoreError::Address)
         }
+    }
+
+    /// Whether the address is that of an SQLite file that does not exist yet.
+    pub fn is_missing(config: &config::Database) -> bool {
+        sqlite_file(config.url.expose_secret()).is_some_and(|file| !file.exists())
     }
 
     /// Which database it is.
@@ -201,20 +207,27 @@ impl Store {
     }
 }
 
-/// Makes the folder of an SQLite file.
-fn make_folder(url: &str) -> Result<(), StoreError> {
-    let path = url
-        .trim_start_matches("sqlite:")
-        .trim_start_matches("//")
-        .split('?')
-        .next()
-        .unwrap_or_default();
-    match Path::new(path).parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => {
-            std::fs::create_dir_all(folder).map_err(StoreError::Folder)
-        }
-        _ => Ok(()),
+/// The file of an SQLite address.
+fn sqlite_file(url: &str) -> Option<&Path> {
+    let path = url.strip_prefix("sqlite:")?.trim_start_matches("//");
+    path.split('?').next().map(Path::new)
+}
+
+/// Makes an SQLite file that only its owner can read, and its folder, when they are missing.
+fn make_file(url: &str) -> Result<(), StoreError> {
+    let Some(file) = sqlite_file(url).filter(|file| !file.exists()) else {
+        return Ok(());
+    };
+    if let Some(folder) = file.parent() {
+        std::fs::create_dir_all(folder).map_err(StoreError::Folder)?;
     }
+    let made = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(file);
+    made.map(drop).map_err(StoreError::Folder)
 }
 
 /// Reads columns of one table and turns them into domain types.

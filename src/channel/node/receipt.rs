@@ -49,27 +49,51 @@ impl Door {
     /// What the receipt says.
     ///
     /// # Errors
-    /// The fault to answer with when it is provably not ours.
+    /// The fault to answer with when it is provably not ours, or cannot be told to be.
     fn content(&self, element: &Element, call: &Call) -> Result<Content, Fault> {
-        let head = head(element)?;
-        let pa = CreditorCode::parse(&head.pa);
-        let unknown = Refusal::WrongCreditor;
-        let fallback = CreditorCode::parse("00000000000").map_err(|_| unknown)?;
-        let creditor = self
-            .desk
-            .register()
-            .recipient(head.addressee(pa.as_ref().unwrap_or(&fallback)))?;
+        let unreadable = |creditor: &Creditor, malformed: Malformed| {
+            Content::Unbookable(Case {
+                code: CaseCode::UnreadableReceipt,
+                creditor: creditor.code.clone(),
+                subject: call.document.to_string(),
+                detail: malformed.to_string(),
+            })
+        };
+        let head = match head(element) {
+            Ok(head) => head,
+            Err(malformed) => {
+                return match self.presumed(element) {
+                    Some(creditor) => Ok(unreadable(creditor, malformed)),
+                    None => Err(Fault::from(malformed)),
+                };
+            }
+        };
+        let pa = CreditorCode::parse(&head.pa).map_err(|_| Refusal::WrongCreditor);
+        let creditor = match &pa {
+            Ok(pa) => self.desk.register().recipient(head.addressee(pa))?,
+            Err(refusal) => return Err(Fault::from(*refusal)),
+        };
         Ok(
             match collection(element, &head, creditor, call.started_at) {
                 Ok(collection) => Content::Collection(Box::new(collection)),
-                Err(malformed) => Content::Unbookable(Case {
-                    code: CaseCode::UnreadableReceipt,
-                    creditor: creditor.code.clone(),
-                    subject: call.document.to_string(),
-                    detail: malformed.to_string(),
-                }),
+                Err(malformed) => unreadable(creditor, malformed),
             },
         )
+    }
+
+    /// The creditor that a receipt with an unreadable head seems to be for, so that its finance
+    /// office hears of it.
+    fn presumed(&self, element: &Element) -> Option<&Creditor> {
+        let receipt = element.child("receipt");
+        [
+            element.child("idPA"),
+            receipt.and_then(|r| r.child("fiscalCode")),
+        ]
+        .into_iter()
+        .flatten()
+        .filter_map(|field| CreditorCode::parse(field.text.trim()).ok())
+        .find_map(|code| self.desk.register().get(&code))
+        .map(|creditor| &**creditor)
     }
 }
 

@@ -111,7 +111,7 @@ pub(super) async fn run(options: Options) -> Outcome {
     announce(&options, &addresses, &files, &creditors)?;
     stop_signal().await?;
     if !options.headless {
-        say("\nLa demo si ferma.")?;
+        say("\nThe demo is stopping.")?;
     }
     gateway.stop().await;
     world.stop().await;

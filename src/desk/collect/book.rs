@@ -225,8 +225,10 @@ fn detail(collection: &Collection) -> String {
         Outcome::Failed => "KO",
     };
     format!(
-        "avviso {}, importo {}, ricevuta {}, esito {outcome}",
-        collection.notice, collection.amount, collection.reference
+        "avviso {}, importo {} €, ricevuta {}, esito {outcome}",
+        collection.notice,
+        collection.amount.in_italian(),
+        collection.reference
     )
 }
 

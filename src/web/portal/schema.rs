@@ -15,7 +15,7 @@ use crate::store::cases::OpenCase;
     "child": {"code": "50004", "name": "Giulia Rossi", "fiscal_code": "RSSGLI16A41F205M"},
     "payer": {"name": "Mario Rossi", "fiscal_code": "RSSMRA80A01H501U",
               "email": "mario@example.org"},
-    "amount_cents": 5000, "description": "Ricarica mensa 50004", "due_on": "2026-12-31"
+    "amount_cents": 5000, "description": "Ricarica mensa 50004"
 }))]
 pub(super) struct NoticeRequest {
     /// What the money is for.
