@@ -106,7 +106,7 @@ CREATE TABLE ledger_entries (
     reference TEXT NOT NULL,
     notice_number TEXT NOT NULL,
     paid_at TEXT NOT NULL,
-    payer_fiscal_code TEXT NOT NULL,
+    payer_fiscal_code TEXT,
     state TEXT NOT NULL CHECK (state IN ('owed', 'delivered', 'conflict', 'refused')),
     attempts BIGINT NOT NULL,
     next_attempt_at TEXT NOT NULL,
@@ -124,12 +124,15 @@ CREATE TABLE cases (
     id TEXT NOT NULL PRIMARY KEY,
     creditor TEXT NOT NULL,
     code TEXT NOT NULL,
+    identity TEXT NOT NULL,
     subject TEXT NOT NULL,
     detail TEXT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('open', 'resolved')),
     opened_at TEXT NOT NULL
 ) /* strict */;
 
+-- The same thing that happens again is not another case.
+CREATE UNIQUE INDEX cases_identity ON cases (creditor, code, identity);
 CREATE INDEX cases_by_state ON cases (creditor, state, id);
 
 -- Keys of the REST API: the prefix finds the row, the hash proves the key.

@@ -39,8 +39,17 @@ pub enum AppError {
     Courier(#[from] CourierError),
 }
 
-/// Expired notices closed in one run.
-const EXPIRE_BATCH: i64 = 500;
+/// Rows that a job changes in one transaction: receipts wait for no longer than that takes.
+const BATCH: i64 = 500;
+
+/// Whether a job that has changed so many rows has more to do.
+fn progress(changed: i64) -> Progress {
+    if changed < BATCH {
+        Progress::Rest { until: None }
+    } else {
+        Progress::More
+    }
+}
 
 impl App {
     /// Opens the store, brings its schema up to date and builds everything over it.
@@ -124,13 +133,8 @@ fn closing(desk: &Desk, clock: &Clock, config: &Config) -> Job {
         run: Arc::new(move || {
             let (desk, clock) = (desk.clone(), clock.clone());
             Box::pin(async move {
-                let closed = desk.close_expired(clock.now(), EXPIRE_BATCH).await?;
-                let is_full = i64::try_from(closed).is_ok_and(|count| count == EXPIRE_BATCH);
-                Ok(if is_full {
-                    Progress::More
-                } else {
-                    Progress::Rest { until: None }
-                })
+                let closed = desk.close_expired(clock.now(), BATCH).await?;
+                Ok(progress(i64::try_from(closed).unwrap_or(BATCH)))
             })
         }),
     }
@@ -149,9 +153,9 @@ fn housekeeping(desk: &Desk, clock: &Clock, config: &Config) -> Job {
             Box::pin(async move {
                 let before = clock.now().plus_seconds(-hours.saturating_mul(3_600));
                 let mut tx = store.write().await?;
-                idempotency::forget(&mut tx, before).await?;
+                let removed = idempotency::forget(&mut tx, before, BATCH).await?;
                 tx.commit().await.map_err(StoreError::from)?;
-                Ok::<_, JobError>(Progress::Rest { until: None })
+                Ok::<_, JobError>(progress(i64::try_from(removed).unwrap_or(BATCH)))
             })
         }),
     }

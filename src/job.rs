@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::domain::day::Instant;
+use crate::store::leases::Lease;
 use crate::store::{Store, StoreError, leases};
 
 /// What a run of a job says at its end.
@@ -34,6 +35,9 @@ pub enum JobError {
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
+    /// The run died of a fault of ours.
+    #[error("the run died")]
+    Died,
     /// The desk could not do it.
     #[error("the desk failed")]
     Desk(#[from] crate::desk::DeskError),
@@ -64,8 +68,11 @@ impl std::fmt::Debug for Job {
     }
 }
 
-/// How long a lease lasts, in seconds; it is renewed when half of it is over.
-const LEASE_S: i64 = 300;
+/// How long a lease lasts when nobody renews it, in seconds: after a crash the work stands still for
+/// no longer.
+const LEASE_S: i64 = 15;
+/// A run renews its lease after so long.
+const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Pause after a run that failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -98,7 +105,7 @@ impl Runner {
         Runner { tasks, stop }
     }
 
-    /// Lets every job finish its run and gives the leases back.
+    /// Lets every job finish its run.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
         while let Some(ended) = self.tasks.join_next().await {
@@ -117,10 +124,44 @@ impl Holder {
     pub async fn take(&self, job: &str) -> Result<bool, StoreError> {
         let now = self.clock.now();
         let mut tx = self.store.write().await?;
-        let until = now.plus_seconds(LEASE_S);
-        let taken = leases::take(&mut tx, job, &self.name, now, until).await?;
+        let lease = Lease {
+            job,
+            holder: &self.name,
+            now,
+            until: now.plus_seconds(LEASE_S),
+            // A lease that ends later than any could is of a clock that was wrong.
+            absurd: now.plus_seconds(2 * LEASE_S),
+        };
+        let taken = leases::take(&mut tx, &lease).await?;
         tx.commit().await?;
         Ok(taken)
+    }
+
+    /// Runs a job once under its lease, renewing it meanwhile; nothing when another process has it.
+    ///
+    /// # Errors
+    /// The store failed, or the run did.
+    pub async fn run(&self, job: &Job) -> Result<Option<Progress>, JobError> {
+        if !self.take(job.name).await? {
+            return Ok(None);
+        }
+        // In a task of its own, so that a panic in it is an error of the run and not the end of it.
+        let mut run = tokio::spawn((job.run)());
+        let mut beat = tokio::time::interval(HEARTBEAT);
+        beat.reset();
+        let ended = loop {
+            tokio::select! {
+                ended = &mut run => break ended.unwrap_or(Err(JobError::Died)),
+                _ = beat.tick() => {
+                    if !self.take(job.name).await? {
+                        tracing::warn!(job = job.name, "another process has taken the lease");
+                    }
+                }
+            }
+        };
+        let error = ended.as_ref().err().map(ToString::to_string);
+        self.give(job.name, error.as_deref()).await?;
+        ended.map(Some)
     }
 
     /// Gives the lease back and records how the last run went.
@@ -136,14 +177,14 @@ impl Holder {
 }
 
 async fn repeat(job: Job, holder: Holder, mut stopped: watch::Receiver<bool>) {
-    let mut renew_at: Option<Instant> = None;
     while !*stopped.borrow_and_update() {
-        let pause = match step(&job, &holder, &mut renew_at).await {
-            Ok(Progress::More) => continue,
-            Ok(Progress::Rest { until }) => until.map_or(job.every, |until| {
+        let pause = match holder.run(&job).await {
+            Ok(Some(Progress::More)) => continue,
+            Ok(Some(Progress::Rest { until })) => until.map_or(job.every, |until| {
                 let millis = until.as_millis() - holder.clock.now().as_millis();
                 Duration::from_millis(u64::try_from(millis).unwrap_or(0)).min(job.every)
             }),
+            Ok(None) => job.every,
             Err(error) => {
                 tracing::error!(
                     job = job.name,
@@ -159,30 +200,4 @@ async fn repeat(job: Job, holder: Holder, mut stopped: watch::Receiver<bool>) {
             _ = stopped.changed() => {}
         }
     }
-    if renew_at.is_some()
-        && let Err(error) = holder.give(job.name, None).await
-    {
-        tracing::warn!(
-            job = job.name,
-            error = &error as &dyn std::error::Error,
-            "the lease of a job could not be given back; it ends by itself"
-        );
-    }
-}
-
-/// One run, under the lease.
-async fn step(
-    job: &Job,
-    holder: &Holder,
-    renew_at: &mut Option<Instant>,
-) -> Result<Progress, JobError> {
-    let now = holder.clock.now();
-    if renew_at.is_none_or(|at| now >= at) {
-        if !holder.take(job.name).await? {
-            *renew_at = None;
-            return Ok(Progress::Rest { until: None });
-        }
-        *renew_at = Some(now.plus_seconds(LEASE_S / 2));
-    }
-    (job.run)().await
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use reqwest::{Client, Response, StatusCode, redirect};
+use reqwest::{Client, Response, StatusCode, header, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
@@ -19,11 +19,12 @@ use crate::config;
 use crate::desk::Desk;
 use crate::domain::day::Instant;
 use crate::domain::ids::CaseId;
+use crate::domain::party::FiscalCode;
 use crate::domain::payment::{Case, CaseCode, LedgerEntry};
 use crate::domain::text::cut;
 use crate::job::{Job, Progress};
 use crate::store::cases::OpenCase;
-use crate::store::entries::{Attempt, Closing, Owed};
+use crate::store::entries::{Account, Attempt, Closing, Owed, Unreadable};
 use crate::store::{Store, StoreError, cases, entries};
 
 /// Brings entries to the ledger.
@@ -100,30 +101,18 @@ impl Courier {
             let mut conn = self.store.read().await?;
             entries::due(&mut conn, self.clock.now(), BATCH).await?
         };
-        let is_full = i64::try_from(due.len()).is_ok_and(|count| count == BATCH);
-        let tries: Vec<(Attempt, Option<Case>)> = futures_util::stream::iter(by_account(due))
+        self.record(due.unreadable.into_iter().map(unreadable).collect())
+            .await?;
+        let deliveries = futures_util::stream::iter(by_account(due.entries))
             .map(|account| self.deliver_account(account))
             .buffer_unordered(self.in_flight)
-            .concat()
-            .await;
-        let now = self.clock.now();
-        if !tries.is_empty() {
-            let (attempts, found): (Vec<Attempt>, Vec<Option<Case>>) = tries.into_iter().unzip();
-            let mut tx = self.store.write().await?;
-            entries::record(&mut tx, &attempts, now).await?;
-            let opened: Vec<OpenCase> = found
-                .into_iter()
-                .flatten()
-                .map(|case| OpenCase {
-                    id: CaseId::new(self.ids.next(now)),
-                    opened_at: now,
-                    case,
-                })
-                .collect();
-            cases::insert(&mut tx, &opened).await?;
-            tx.commit().await?;
+            .ready_chunks(self.in_flight);
+        let mut deliveries = std::pin::pin!(deliveries);
+        // Written down as they end: one account that waits for a time-out delays no other.
+        while let Some(tries) = deliveries.next().await {
+            self.record(tries.into_iter().flatten().collect()).await?;
         }
-        if is_full {
+        if due.is_full {
             return Ok(Progress::More);
         }
         let mut conn = self.store.read().await?;
@@ -132,8 +121,31 @@ impl Courier {
         })
     }
 
+    /// Writes down what became of tries.
+    async fn record(&self, tries: Vec<Try>) -> Result<(), StoreError> {
+        if tries.is_empty() {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let (attempts, found): (Vec<Attempt>, Vec<Option<Case>>) = tries.into_iter().unzip();
+        let mut tx = self.store.write().await?;
+        entries::record(&mut tx, &attempts, now).await?;
+        let opened: Vec<OpenCase> = found
+            .into_iter()
+            .flatten()
+            .map(|case| OpenCase {
+                id: CaseId::new(self.ids.next(now)),
+                opened_at: now,
+                case,
+            })
+            .collect();
+        cases::insert(&mut tx, &opened).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
     /// Delivers the entries of one account in their order, up to the first that must wait.
-    async fn deliver_account(&self, account: Vec<Owed>) -> Vec<(Attempt, Option<Case>)> {
+    async fn deliver_account(&self, account: Vec<Owed>) -> Vec<Try> {
         let mut attempts = vec![];
         for owed in account {
             let attempt = self.try_once(&owed).await;
@@ -146,7 +158,7 @@ impl Courier {
         attempts
     }
 
-    async fn try_once(&self, owed: &Owed) -> (Attempt, Option<Case>) {
+    async fn try_once(&self, owed: &Owed) -> Try {
         let entry = &owed.entry;
         let answer = self
             .http
@@ -163,6 +175,10 @@ impl Courier {
         };
         match answer {
             Ok(answer) => match answer.status() {
+                StatusCode::OK | StatusCode::CREATED if !is_json(&answer) => (
+                    self.postpone(owed, "an answer that is not the ledger's"),
+                    None,
+                ),
                 StatusCode::OK | StatusCode::CREATED => {
                     tracing::info!(
                         entry = %entry.id,
@@ -210,18 +226,63 @@ impl Courier {
         );
         Attempt::Failed {
             id: owed.entry.id.clone(),
+            account: account(&owed.entry),
             next_attempt_at,
             error: error.to_owned(),
         }
     }
 }
 
+/// A try, and the case that it opens.
+type Try = (Attempt, Option<Case>);
+
+fn account(entry: &LedgerEntry) -> Account {
+    Account {
+        creditor: entry.creditor.clone(),
+        child: entry.child.clone(),
+    }
+}
+
+/// A row that cannot be read leaves the outbox for the finance office: it would else be looked at,
+/// and stumbled over, for ever.
+fn unreadable(row: Unreadable) -> Try {
+    tracing::error!(
+        entry = %row.id,
+        error = &row.error as &dyn std::error::Error,
+        "an entry owed to the ledger cannot be read"
+    );
+    let why = row.error.to_string();
+    let case = row.creditor.map(|creditor| Case {
+        code: CaseCode::LedgerRefused,
+        creditor,
+        identity: row.id.to_string(),
+        subject: row.id.to_string(),
+        detail: why.clone(),
+    });
+    let attempt = Attempt::Closed {
+        id: row.id,
+        closing: Closing::Refused,
+        error: Some(why),
+    };
+    (attempt, case)
+}
+
+/// Whether an answer can be the ledger's: JSON, or nothing at all. A page of some proxy with the
+/// status 200 is not.
+fn is_json(answer: &Response) -> bool {
+    answer
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_none_or(|media| media.contains("json"))
+}
+
 /// Entries grouped by account, each group in its order.
 fn by_account(due: Vec<Owed>) -> Vec<Vec<Owed>> {
-    let mut places: HashMap<(String, String), usize> = HashMap::new();
+    let mut places: HashMap<Account, usize> = HashMap::new();
     let mut groups: Vec<Vec<Owed>> = vec![];
     for owed in due {
-        let account = (owed.entry.creditor.to_string(), owed.entry.child.clone());
+        let account = account(&owed.entry);
         let place = *places.entry(account).or_insert(groups.len());
         match groups.get_mut(place) {
             Some(group) => group.push(owed),
@@ -246,7 +307,7 @@ fn body(entry: &LedgerEntry) -> Value {
         "reference": entry.reference,
         "notice_number": entry.notice.as_str(),
         "paid_at": entry.paid_at.to_string(),
-        "payer_fiscal_code": entry.payer.as_str(),
+        "payer_fiscal_code": entry.payer.as_ref().map(FiscalCode::as_str),
         "traceable": entry.channel.is_traceable(),
         "reverses": null,
     })
@@ -262,6 +323,7 @@ fn case(code: CaseCode, entry: &LedgerEntry, why: &str) -> Case {
     Case {
         code,
         creditor: entry.creditor.clone(),
+        identity: entry.id.to_string(),
         subject: entry.id.to_string(),
         detail: format!(
             "avviso {}, importo {} €, risposta del registro: {why}",

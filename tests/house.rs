@@ -83,6 +83,20 @@ fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
         .filter(|(_, line)| !line.starts_with("//"))
 }
 
+/// The same, with a `use` of several lines in one.
+fn statements(text: &str) -> Vec<(usize, String)> {
+    let mut found: Vec<(usize, String)> = vec![];
+    for (number, line) in code(text) {
+        match found.last_mut() {
+            Some((_, open)) if open.contains("use ") && !open.contains(';') => {
+                open.push_str(line);
+            }
+            _ => found.push((number, line.to_owned())),
+        }
+    }
+    found
+}
+
 /// The names that follow `crate::` in a line: a path, or a list in braces.
 fn named(line: &str) -> Vec<&str> {
     line.split("crate::")
@@ -131,8 +145,8 @@ fn nobody_imports_what_stands_above() {
     for file in files("src") {
         let (part, place) = part(&file);
         let text = std::fs::read_to_string(&file).unwrap();
-        for (number, line) in code(&text) {
-            if let Some(fault) = import_fault(&part, &place, line) {
+        for (number, line) in statements(&text) {
+            if let Some(fault) = import_fault(&part, &place, &line) {
                 writeln!(faults, "src/{place}:{number}: {fault}").unwrap();
             }
         }
@@ -143,6 +157,10 @@ fn nobody_imports_what_stands_above() {
 /// The rule bites: a check that cannot fail would be a defect.
 #[test]
 fn the_rules_of_import_bite() {
+    let several = "use crate::{\n    domain::day::Day,\n    web::Web,\n};\nlet a = 1;\n";
+    let several = statements(several);
+    assert_eq!(several.len(), 2);
+    assert!(import_fault("desk", "desk/mod.rs", &several[0].1).is_some());
     let table = [
         ("domain", "domain/debt.rs", "use crate::store::Store;"),
         (

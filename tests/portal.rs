@@ -364,6 +364,54 @@ engines! {
         assert_eq!(world.count("debts").await, 1);
     }
 
+    async fn what_was_answered_is_answered_again_whatever_has_changed(world: &World) {
+        let body = changed(&[("/due_on", json!("2026-11-20")), ("/external_id", json!("E-9"))]);
+        let first = world.web(keyed(world, "k-1", "/notices", &body)).await;
+        assert_eq!(first.status, 201);
+        // The next day the due day lies in the past; the notice is there all the same.
+        world.clock.advance_seconds(86_400);
+        let again = world.web(keyed(world, "k-1", "/notices", &body)).await;
+        assert_eq!((again.status, &again.json), (201, &first.json));
+        assert_eq!(again.headers["location"], first.headers["location"]);
+        let existing = world.rest("POST", "/notices", Some(body)).await;
+        assert_eq!((existing.status, &existing.json["id"]), (200, &first.json["id"]));
+        let late = changed(&[("/due_on", json!("2026-11-20"))]);
+        assert_eq!(world.rest("POST", "/notices", Some(late)).await.status, 422);
+    }
+
+    async fn odd_addresses_are_the_callers_fault(world: &World) {
+        let table = [
+            ("GET", "/notices/%00", 404),
+            ("GET", "/notices/x", 404),
+            ("GET", "/notices/..%2f..%2fetc", 404),
+            ("POST", "/notices/%00/cancel", 404),
+            ("GET", "/notices/%FF", 400),
+            ("GET", "/notices?child=%00", 422),
+            ("GET", "/notices?external_id=%00", 422),
+            ("GET", "/notices?cursor=%00", 422),
+            ("GET", "/notices?cursor=garbage", 422),
+            ("GET", "/exceptions?cursor=%00", 422),
+        ];
+        for (method, path, status) in table {
+            let answer = world.rest(method, path, None).await;
+            assert_eq!(answer.status, status, "{path}: {}", answer.json);
+            assert_eq!(answer.headers["content-type"], "application/problem+json", "{path}");
+        }
+    }
+
+    async fn a_number_or_a_flood_of_fields_beyond_all_limits(world: &World) {
+        let huge = top_up().to_string().replace("5000", "18446744073709551616");
+        let answer = world.web(raw(world, "application/json", huge)).await;
+        assert_eq!(errors(&answer), [("amount_cents".to_owned(), "too_large".to_owned())]);
+        let many: serde_json::Map<String, Value> = (0..5_000).map(|i| (format!("f{i}"), json!(1))).collect();
+        let answer = world.rest("POST", "/notices", Some(Value::Object(many))).await;
+        assert_eq!(errors(&answer).len(), 100);
+        let twice = top_up().to_string().replacen('{', "{\"amount_cents\": 100,", 1);
+        let answer = world.web(raw(world, "application/json", twice)).await;
+        assert_eq!((answer.status, &answer.json["code"]), (400, &json!("malformed_json")));
+        assert_eq!(world.count("debts").await, 0);
+    }
+
     async fn an_external_id_names_one_notice(world: &World) {
         let body = changed(&[("/external_id", json!("E-1")), ("/due_on", Value::Null)]);
         let first = world.rest("POST", "/notices", Some(body.clone())).await;

@@ -165,6 +165,75 @@ engines! {
         assert_eq!(world.exceptions().await, expected);
     }
 
+    async fn ambiguous_receipts_are_never_booked_in_silence(world: &World) {
+        let notice = world.top_up().await;
+        let good = receipt(&number(&notice), "r-1", "50.00");
+        let start = good.find("<receipt>").unwrap();
+        let end = good.find("</receipt>").unwrap() + "</receipt>".len();
+        let two = format!("{}{}{}", &good[..end], &good[start..end], &good[end..]);
+        assert_eq!(world.soap(two).await.outcome(), "PAA_SINTASSI_EXTRAXSD");
+        assert_eq!(world.notice(&notice["id"]).await["state"], "open");
+        let twice = good.replace("<paymentAmount>50.00", "<paymentAmount>50.00</paymentAmount><paymentAmount>5000.00");
+        assert_eq!(world.soap(twice).await.outcome(), "OK");
+        let foreign = (
+            format!("<transferAmount>50.00</transferAmount><fiscalCodePA>{TOWN}"),
+            "<transferAmount>50.00</transferAmount><fiscalCodePA>99999999999".to_owned(),
+        );
+        let table = [
+            ("r-2", "<paymentDateTime>2026-11-20T11:59:30", "<paymentDateTime>0000-01-01T00:00:00"),
+            ("r-3", "<idPSP>ABI99999", "<idPSP>"),
+            ("r-4", &foreign.0, &foreign.1),
+        ];
+        for (id, from, to) in table {
+            let notice = world.top_up().await;
+            let message = receipt(&number(&notice), id, "50.00").replace(from, to);
+            assert!(message.contains(to));
+            assert_eq!(world.soap(message).await.outcome(), "OK", "{to}");
+        }
+        let mut expected = vec!["inconsistent_receipt"; 4];
+        expected.push("unreadable_receipt");
+        assert_eq!(world.exceptions().await, expected);
+        world.run_jobs().await;
+        assert_eq!(world.balance_entries("50004").await, [5_000; 4]);
+    }
+
+    async fn a_receipt_over_nothing_leaves_the_notice_open(world: &World) {
+        let notice = world.top_up().await;
+        assert_eq!(world.soap(receipt(&number(&notice), "r-1", "0.00")).await.outcome(), "OK");
+        assert_eq!(world.notice(&notice["id"]).await["state"], "open");
+        assert_eq!(world.exceptions().await, ["nothing_paid"]);
+        assert_eq!(world.owed().await, 0);
+    }
+
+    async fn the_payer_is_the_one_that_the_receipt_names(world: &World) {
+        for (id, code, expected) in [
+            ("r-1", "RSSMRA80A01H501U", json!("RSSMRA80A01H501U")),
+            ("r-2", "ANONIMO", Value::Null),
+        ] {
+            let notice = world.top_up().await;
+            let message = receipt(&number(&notice), id, "50.00");
+            let (before, after) = message.split_once("<payer>").unwrap();
+            let message = format!("{before}<payer>{}", after.replace("RSSMRA80A01H501U", code));
+            assert_eq!(world.soap(message).await.outcome(), "OK");
+            world.run_jobs().await;
+            let url = format!("http://{}/ledger/entries?child=50004", world.ledger.addr());
+            let entries: Value = world.http.get(url).send().await.unwrap().json().await.unwrap();
+            let entry = entries["data"].as_array().unwrap().iter().find(|e| e["reference"] == id);
+            assert_eq!(entry.unwrap()["payer_fiscal_code"], expected);
+        }
+    }
+
+    async fn the_same_trouble_again_is_not_another_case(world: &World) {
+        let notice = world.top_up().await;
+        let good = receipt(&number(&notice), "r-1", "50.00");
+        world.soap(good.clone()).await;
+        for _ in 0..3 {
+            world.soap(good.replace("50.00", "51.00")).await;
+            world.soap(good.replace("<receiptId>r-1</receiptId>", "")).await;
+        }
+        assert_eq!(world.exceptions().await, ["unreadable_receipt", "reference_conflict"]);
+    }
+
     async fn a_former_station_is_heard(world: &World) {
         let notice = world.top_up().await;
         let message = receipt(&number(&notice), "r-1", "50.00").replace(STATION, "77777777777_07");
@@ -364,5 +433,34 @@ async fn a_late_commit_is_told_to_come_again_and_books_once() {
     assert_eq!(world.count("exchanges").await, before + 1);
     world.run_jobs().await;
     assert_eq!(world.balance_entries("50004").await, [5_000]);
+    world.end().await;
+}
+
+/// A row that somebody has locked on the server holds up its own receipt and no other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_locked_row_holds_up_nobody_else() {
+    let Some(database) = Database::fresh(Engine::Postgres).await else {
+        return;
+    };
+    let world = World::over(database, "").await;
+    let (locked, free) = (world.top_up().await, world.top_up().await);
+    let mut busy = world.app.desk().store().write().await.unwrap();
+    let lock = "SELECT id FROM debts WHERE id = $1 FOR UPDATE";
+    sqlx::query(lock)
+        .bind(locked["id"].as_str().unwrap().to_owned())
+        .fetch_one(&mut *busy)
+        .await
+        .unwrap();
+    let (held, other) = (
+        receipt(&number(&locked), "r-1", "50.00"),
+        receipt(&number(&free), "r-2", "50.00"),
+    );
+    let (held_up, passed) = tokio::join!(world.soap(held.clone()), world.soap(other));
+    assert_eq!(held_up.status, 503);
+    assert_eq!((passed.status, passed.outcome().as_str()), (200, "OK"));
+    drop(busy);
+    assert_eq!(world.soap(held).await.outcome(), "OK");
+    world.run_jobs().await;
+    assert_eq!(world.balance_entries("50004").await, [5_000, 5_000]);
     world.end().await;
 }

@@ -139,6 +139,12 @@ fn the_readme_walks_one_payment_and_a_killed_demo_comes_back() {
     assert!(after.status.success());
     assert_eq!(before.stdout, after.stdout);
 
+    // And it goes on working: what is paid after the kill is credited.
+    let again = shell(&walk(), &demo);
+    let err = String::from_utf8_lossy(&again.stderr);
+    assert!(again.status.success(), "{err}");
+    assert!(String::from_utf8_lossy(&again.stdout).contains("\"amount_cents\":5000"));
+
     // A second demo on the same ports says what to do.
     let second = program()
         .args(["demo", "--headless", "--port", &port.to_string(), "--data"])
@@ -179,17 +185,20 @@ fn the_readme_walks_one_payment_and_a_killed_demo_comes_back() {
 }
 
 #[test]
-fn fresh_leaves_other_folders_alone() {
+fn a_folder_of_somebody_else_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("precious"), "x").unwrap();
     let port = free_port().to_string();
-    let refused = program()
-        .args(["demo", "--headless", "--fresh", "--port", &port, "--data"])
-        .arg(folder.path())
-        .output()
-        .unwrap();
-    assert!(!refused.status.success());
-    assert!(folder.path().join("precious").exists());
+    for more in [&["--fresh"][..], &[]] {
+        let refused = program()
+            .args(["demo", "--headless", "--port", &port, "--data"])
+            .arg(folder.path())
+            .args(more)
+            .output()
+            .unwrap();
+        assert!(!refused.status.success());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
 }
 
 /// `check`, `migrate`, `keys` and `job` as a script uses them.

@@ -82,19 +82,16 @@ async fn run_now(named: &Named) -> Outcome {
         .into());
     };
     let holder = app.holder();
-    if !holder.take(job.name).await? {
-        return Err(format!("the job {} runs in another process right now", job.name).into());
-    }
-    let ended = loop {
-        match (job.run)().await {
-            Ok(Progress::More) => {}
-            Ok(Progress::Rest { until }) => break Ok(until),
-            Err(error) => break Err(error),
+    let until = loop {
+        match holder.run(job).await? {
+            Some(Progress::More) => {}
+            Some(Progress::Rest { until }) => break until.map(|at| at.to_string()),
+            None => {
+                let busy = format!("the job {} runs in another process right now", job.name);
+                return Err(busy.into());
+            }
         }
     };
-    let error = ended.as_ref().err().map(ToString::to_string);
-    holder.give(job.name, error.as_deref()).await?;
-    let until = ended?.map(|at| at.to_string());
     let line = match &until {
         Some(until) => format!("{}: done for now; something is due at {until}.", job.name),
         None => format!("{}: done.", job.name),

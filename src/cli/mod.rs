@@ -1,6 +1,7 @@
 //! The operator's verbs. Each has `--help`, and an exit status that a script can use: 0 done,
 //! 1 not done, 2 the words are wrong.
 
+mod capped;
 mod check;
 #[cfg(feature = "demo")]
 mod demo;

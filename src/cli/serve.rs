@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use super::Outcome;
+use super::capped::Capped;
 use crate::app::App;
 use crate::channel::node::tls::{PeerAcceptor, TlsError};
 use crate::clock::{Clock, Ids};
@@ -170,10 +171,12 @@ fn listen(
     handle: &Handle<SocketAddr>,
 ) -> std::io::Result<JoinHandle<std::io::Result<()>>> {
     let mut server = axum_server::from_tcp(listener)?
-        .acceptor(NoDelayAcceptor::new())
+        .acceptor(Capped::new(NoDelayAcceptor::new()))
         .handle(handle.clone());
     set_limits(&mut server);
-    Ok(tokio::spawn(server.serve(router.into_make_service())))
+    Ok(tokio::spawn(
+        server.http1_only().serve(router.into_make_service()),
+    ))
 }
 
 fn listen_tls(
@@ -183,13 +186,16 @@ fn listen_tls(
     handle: &Handle<SocketAddr>,
 ) -> std::io::Result<JoinHandle<std::io::Result<()>>> {
     let mut server = axum_server::from_tcp(listener)?
-        .acceptor(acceptor)
+        .acceptor(Capped::new(acceptor))
         .handle(handle.clone());
     set_limits(&mut server);
-    Ok(tokio::spawn(server.serve(router.into_make_service())))
+    Ok(tokio::spawn(
+        server.http1_only().serve(router.into_make_service()),
+    ))
 }
 
-/// A client that sends the head of its request drop by drop is turned away.
+/// A client that says nothing, or sends the head of its request drop by drop, is turned away. HTTP/1
+/// only: while hyper waits to see which version is spoken, no time limit counts.
 fn set_limits<A>(server: &mut Server<SocketAddr, A>) {
     server
         .http_builder()

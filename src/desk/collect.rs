@@ -8,28 +8,42 @@
 mod book;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use self::book::Book;
 use super::journal::{Call, Reply, Subject};
-use super::{Desk, DeskError, TRIES};
+use super::{Desk, DeskError, TRIES, supervise};
 use crate::clock::{Clock, Ids};
 use crate::config;
 use crate::domain::payment::{Case, Collection};
 use crate::store::documents::Document;
 use crate::store::{Store, StoreError, documents};
 
+/// Longest time for one batch: a database that is silent for longer is not waited for.
+const PATIENCE: Duration = Duration::from_secs(8);
+
 /// A message about money, to be recorded whatever it says.
-#[derive(Debug)]
 pub struct Deposit {
     /// The message as it came.
     pub call: Call,
     /// What it says, or why that cannot be booked.
     pub content: Content,
     /// The reply to it, once it is recorded.
-    pub print: fn(&Collected, &Subject) -> Reply,
+    pub print: Print,
+}
+
+/// Prints the reply to what became of a deposit.
+pub type Print = Box<dyn Fn(&Collected, &Subject) -> Reply + Send + Sync>;
+
+impl std::fmt::Debug for Deposit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Deposit")
+            .field("subject", &self.call.subject)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a message about money says.
@@ -39,6 +53,8 @@ pub enum Content {
     Collection(Box<Collection>),
     /// Nothing that can be booked; it is kept and shown to finance.
     Unbookable(Case),
+    /// Nothing of ours; it is kept before it is refused, since it will not come again.
+    Foreign,
 }
 
 /// What became of a deposit.
@@ -52,6 +68,8 @@ pub enum Collected {
     Conflict,
     /// Kept and shown to finance, nothing booked, for this reason.
     Kept(String),
+    /// Kept, and nothing of ours.
+    Foreign,
 }
 
 impl Desk {
@@ -99,7 +117,7 @@ impl Till {
             clock,
             owed,
         };
-        let task = tokio::spawn(writer.run(receiver, config.batch_limit));
+        let task = supervise("till", writer.run(receiver, config.batch_limit));
         (Till { sender }, task)
     }
 }
@@ -158,8 +176,9 @@ impl Writer {
     async fn record_together(&self, deposits: &[Deposit]) -> Result<Vec<Reply>, StoreError> {
         let mut tries = 1;
         loop {
-            match self.try_record(deposits).await {
-                Err(StoreError::Contended) if tries < TRIES => tries += 1,
+            let recorded = tokio::time::timeout(PATIENCE, self.try_record(deposits)).await;
+            match recorded.unwrap_or(Err(StoreError::Late)) {
+                Err(error) if error.is_contention() && tries < TRIES => tries += 1,
                 Ok((replies, is_owed)) => {
                     if is_owed {
                         self.owed.notify_one();
@@ -173,7 +192,7 @@ impl Writer {
 
     async fn try_record(&self, deposits: &[Deposit]) -> Result<(Vec<Reply>, bool), StoreError> {
         let now = self.clock.now();
-        let mut tx = self.store.write().await?;
+        let mut tx = self.store.write_receipts().await?;
         // The messages before anything else: whatever is decided, they are kept as they came.
         let papers: Vec<Document> = deposits.iter().map(|d| d.call.request()).collect();
         documents::insert(&mut tx, &papers).await?;

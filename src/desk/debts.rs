@@ -1,15 +1,18 @@
 //! Opening, reading, withdrawing and closing debts.
 
 use super::once::{Done, Repeat, claim, remember};
-use super::{Desk, DeskError, TRIES};
+use super::{Desk, DeskError, retry};
 use crate::domain::creditor::Creditor;
 use crate::domain::day::{Day, Instant};
 use crate::domain::debt::{Debt, DebtState, Order};
 use crate::domain::ids::DebtId;
-use crate::domain::notice::NoticeNumber;
+use crate::domain::notice::{NoticeError, NoticeNumber};
 use crate::domain::party::CreditorCode;
 use crate::store::debts::Filter;
-use crate::store::{StoreError, debts, sequences};
+use crate::store::{Conn, StoreError, debts, sequences};
+
+/// Numbers that are tried before the creditor is told that there are none.
+const COLLISIONS: u32 = 1_000;
 
 /// Whether the caller chose the due day or our default did; a default may differ from one day to
 /// the next without the order being another.
@@ -45,17 +48,7 @@ impl Desk {
         repeat: Option<Repeat<'_, Opening>>,
         now: Instant,
     ) -> Result<Done<Opening>, DeskError> {
-        for _ in 1..TRIES {
-            match self
-                .try_open(creditor, &order, due, repeat.as_ref(), now)
-                .await
-            {
-                Err(DeskError::Store(StoreError::Contended)) => {}
-                done => return done,
-            }
-        }
-        self.try_open(creditor, &order, due, repeat.as_ref(), now)
-            .await
+        retry(|| Box::pin(self.try_open(creditor, &order, due, repeat.as_ref(), now))).await
     }
 
     async fn try_open(
@@ -81,24 +74,7 @@ impl Desk {
             },
             Some(_) => return Err(DeskError::ExternalIdTaken),
             None => {
-                let series = creditor.numbering.series();
-                let place =
-                    sequences::next(&mut tx, &creditor.code, &series, creditor.first_number)
-                        .await?;
-                let debt = Debt {
-                    id: DebtId::new(self.ids.next(now)),
-                    creditor: creditor.code.clone(),
-                    order: order.clone(),
-                    notice: creditor
-                        .numbering
-                        .number(place)
-                        .map_err(DeskError::Numbers)?,
-                    created_at: now,
-                    state: DebtState::Open,
-                };
-                if !debts::insert(&mut tx, &debt).await? {
-                    return Err(StoreError::Contended.into());
-                }
+                let debt = self.number_and_store(&mut tx, creditor, order, now).await?;
                 Opening {
                     debt,
                     existed: false,
@@ -108,6 +84,42 @@ impl Desk {
         remember(&mut tx, &creditor.code, repeat, &opening).await?;
         tx.commit().await.map_err(StoreError::from)?;
         Ok(Done::First(opening))
+    }
+
+    /// Takes numbers until one is free: after a change of the aux digit a number of the new series
+    /// may hold an IUV of the old one, and an IUV is never used twice.
+    async fn number_and_store(
+        &self,
+        conn: &mut Conn,
+        creditor: &Creditor,
+        order: &Order,
+        now: Instant,
+    ) -> Result<Debt, DeskError> {
+        let series = creditor.numbering.series();
+        for _ in 0..COLLISIONS {
+            let first = creditor.first_number;
+            let place = sequences::next(conn, &creditor.code, &series, first).await?;
+            let number = creditor.numbering.number(place);
+            let debt = Debt {
+                id: DebtId::new(self.ids.next(now)),
+                creditor: creditor.code.clone(),
+                order: order.clone(),
+                notice: number.map_err(DeskError::Numbers)?,
+                created_at: now,
+                state: DebtState::Open,
+            };
+            if debts::insert(conn, &debt).await? {
+                return Ok(debt);
+            }
+            if let Some(id) = &order.external_id
+                && debts::by_external_id(conn, &creditor.code, id)
+                    .await?
+                    .is_some()
+            {
+                return Err(StoreError::Contended.into());
+            }
+        }
+        Err(DeskError::Numbers(NoticeError::Exhausted))
     }
 
     /// The debt with this id.
@@ -173,13 +185,7 @@ impl Desk {
         repeat: Option<Repeat<'_, Debt>>,
         now: Instant,
     ) -> Result<Done<Debt>, DeskError> {
-        for _ in 1..TRIES {
-            match self.try_cancel(creditor, id, repeat.as_ref(), now).await {
-                Err(DeskError::Store(StoreError::Contended)) => {}
-                done => return done,
-            }
-        }
-        self.try_cancel(creditor, id, repeat.as_ref(), now).await
+        retry(|| Box::pin(self.try_cancel(creditor, id, repeat.as_ref(), now))).await
     }
 
     async fn try_cancel(

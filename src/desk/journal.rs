@@ -1,14 +1,16 @@
 //! The journal of exchanges: what came in at a door and what went out.
 //!
 //! A receipt's exchange is written in the receipt's own transaction. All others change nothing, so
-//! they wait a moment in memory and are written together: a verify does not pay for a commit. What
-//! waits is at most `flush_ms` old; a power cut loses those lines, and no payment.
+//! they wait a moment in memory and are written together: a verify does not pay for a commit. While
+//! the database answers, what waits is hardly older than `flush_ms`; a power cut loses those lines,
+//! and no payment.
 
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::supervise;
 use crate::clock::{Ids, Stopwatch};
 use crate::config;
 use crate::domain::day::Instant;
@@ -141,11 +143,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 impl Journal {
     pub(super) fn start(store: Store, config: &config::Journal) -> (Journal, JoinHandle<()>) {
         let (sender, receiver) = mpsc::channel(config.queue_limit);
-        let task = tokio::spawn(write_all(
-            store,
-            receiver,
-            Duration::from_millis(config.flush_ms),
-        ));
+        let flush = Duration::from_millis(config.flush_ms);
+        let task = supervise("journal", write_all(store, receiver, flush));
         (Journal { sender }, task)
     }
 
@@ -205,8 +204,8 @@ async fn write_all(store: Store, mut notes: mpsc::Receiver<Note>, flush: Duratio
     }
 }
 
-/// Writes entries, again and again while the database cannot be reached; when we are about to
-/// stop, three times. Entries that the database will not take are tried alone, and given up with an
+/// Writes entries, again and again until the database takes them; when we are about to stop, three
+/// times. Entries that the database will not take are tried alone, and given up with an
 /// error in the log: one that can never be written must not keep all others from it.
 async fn write(store: &Store, entries: &[Entry], notes: &mpsc::Receiver<Note>) {
     let mut tries = 0;
@@ -217,7 +216,7 @@ async fn write(store: &Store, entries: &[Entry], notes: &mpsc::Receiver<Note>) {
             exchanges = entries.len(),
             "the journal cannot be written"
         );
-        if !error.is_outage() {
+        if error.is_refusal() {
             return write_alone(store, entries).await;
         }
         if notes.is_closed() && tries >= 3 {
@@ -243,7 +242,7 @@ async fn try_write(store: &Store, entries: &[Entry]) -> Result<(), StoreError> {
     if entries.is_empty() {
         return Ok(());
     }
-    let mut tx = store.write().await?;
+    let mut tx = store.write_receipts().await?;
     let papers: Vec<Document> = entries
         .iter()
         .flat_map(|entry| [entry.request.clone(), entry.reply.clone()])

@@ -11,6 +11,7 @@ pub mod journal;
 pub mod keys;
 pub mod once;
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
@@ -75,6 +76,36 @@ impl From<Refusal> for DeskError {
 
 /// How often a transaction is tried again when another one was faster.
 const TRIES: u32 = 5;
+
+/// Runs a task that nothing works without. Should it ever panic, the process ends, so that whoever
+/// watches it starts it anew: standing still in silence would be worse.
+fn supervise(
+    name: &'static str,
+    task: impl Future<Output = ()> + Send + 'static,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        if let Err(error) = tokio::spawn(task).await
+            && error.is_panic()
+        {
+            tracing::error!(task = name, %error, "a task died; the process ends");
+            std::process::abort();
+        }
+    })
+}
+
+/// What a use case gives, when it is written out for [`retry`].
+type Doing<'a, T> = Pin<Box<dyn Future<Output = Result<T, DeskError>> + Send + 'a>>;
+
+/// Does something again while another transaction was faster, a few times.
+async fn retry<'a, T>(once: impl Fn() -> Doing<'a, T>) -> Result<T, DeskError> {
+    for _ in 1..TRIES {
+        match once().await {
+            Err(DeskError::Store(error)) if error.is_contention() => {}
+            done => return done,
+        }
+    }
+    once().await
+}
 
 impl Desk {
     /// Opens the desk over a store and starts its tasks.

@@ -1,9 +1,10 @@
 //! Doing something once for an Idempotency-Key: the first answer is kept, in the transaction of the
 //! work, and given again.
 
-use super::DeskError;
+use super::{Desk, DeskError};
 use crate::domain::day::Instant;
 use crate::domain::party::CreditorCode;
+use crate::store::idempotency::First;
 use crate::store::{Conn, idempotency};
 
 /// The key of a request, and how its answer is printed.
@@ -40,6 +41,35 @@ pub enum Done<T> {
     Again(Answer),
 }
 
+impl Desk {
+    /// The first answer to a request under this key, when it was answered before.
+    ///
+    /// # Errors
+    /// [`DeskError::KeyReused`] for another request under the key, or the store failed.
+    pub async fn first_answer(
+        &self,
+        creditor: &CreditorCode,
+        key: &str,
+        request_sha256: &str,
+    ) -> Result<Option<Answer>, DeskError> {
+        let mut conn = self.store.read().await?;
+        let first = idempotency::find(&mut conn, creditor, key).await?;
+        first.map(|first| same(first, request_sha256)).transpose()
+    }
+}
+
+/// The first answer, when it was to this request.
+fn same(first: First, request_sha256: &str) -> Result<Answer, DeskError> {
+    if first.request_sha256 == request_sha256 {
+        Ok(Answer {
+            http_status: first.http_status,
+            body: first.body,
+        })
+    } else {
+        Err(DeskError::KeyReused)
+    }
+}
+
 /// Takes the key; the first answer when this is a repetition.
 ///
 /// # Errors
@@ -54,14 +84,9 @@ pub(super) async fn claim<T>(
         return Ok(None);
     };
     let first = idempotency::claim(conn, creditor, repeat.key, repeat.request_sha256, now).await?;
-    match first {
-        None => Ok(None),
-        Some(first) if first.request_sha256 == repeat.request_sha256 => Ok(Some(Answer {
-            http_status: first.http_status,
-            body: first.body,
-        })),
-        Some(_) => Err(DeskError::KeyReused),
-    }
+    first
+        .map(|first| same(first, repeat.request_sha256))
+        .transpose()
 }
 
 /// Keeps the answer under the key.

@@ -5,9 +5,9 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use jiff::civil;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 
 /// A calendar day, written `YYYY-MM-DD`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,6 +24,11 @@ pub struct TimeError {
     /// The form that was expected.
     pub expected: &'static str,
 }
+
+/// 0001-01-01T00:00:00.000Z.
+const FIRST_MILLIS: i64 = -62_135_596_800_000;
+/// 9999-12-30T21:59:59.999Z: a day before the end of the calendar, so that it is a day in Rome too.
+const LAST_MILLIS: i64 = 253_402_207_199_999;
 
 const DAY: TimeError = TimeError {
     expected: "day of the form YYYY-MM-DD",
@@ -88,9 +93,11 @@ impl fmt::Display for Day {
 }
 
 impl Instant {
-    /// Milliseconds since 1970-01-01T00:00:00Z, cut to the calendar's range.
+    /// Milliseconds since 1970-01-01T00:00:00Z, cut to the years 1 to 9999: every instant has one
+    /// text of 24 characters.
     pub fn from_millis(millis: i64) -> Instant {
-        Instant(Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX))
+        let millis = millis.clamp(FIRST_MILLIS, LAST_MILLIS);
+        Instant(Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH))
     }
 
     /// Reads the fixed form written by `Display`.
@@ -125,7 +132,12 @@ impl Instant {
         } else {
             text.parse().map_err(|_| INSTANT)?
         };
-        Ok(Instant::from_millis(instant.as_millisecond()))
+        let millis = instant.as_millisecond();
+        if (FIRST_MILLIS..=LAST_MILLIS).contains(&millis) {
+            Ok(Instant::from_millis(millis))
+        } else {
+            Err(INSTANT)
+        }
     }
 
     /// Milliseconds since 1970-01-01T00:00:00Z.
@@ -140,10 +152,9 @@ impl Instant {
 
     /// The instant so many seconds later.
     pub fn plus_seconds(self, seconds: i64) -> Instant {
-        Instant(
-            self.0
-                .checked_add(SignedDuration::from_secs(seconds))
-                .unwrap_or(Timestamp::MAX),
+        Instant::from_millis(
+            self.as_millis()
+                .saturating_add(seconds.saturating_mul(1_000)),
         )
     }
 }
@@ -244,6 +255,30 @@ mod tests {
     fn midnight_belongs_to_rome() {
         let late = Instant::parse("2026-07-14T22:30:00.000Z").unwrap();
         assert_eq!(late.day_in_rome().to_string(), "2026-07-15");
+    }
+
+    #[test]
+    fn years_outside_the_calendar_are_no_instants() {
+        for bad in [
+            "0000-01-01T00:00:00",
+            "0001-01-01T00:00:00",
+            "-0001-01-01T00:00:00",
+            "9999-12-31T23:59:59",
+        ] {
+            assert!(Instant::parse_xsd_in_rome(bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_instant_has_one_text_and_is_read_back(millis: i64) {
+            let instant = Instant::from_millis(millis);
+            let text = instant.to_string();
+            proptest::prop_assert_eq!(text.len(), 24);
+            proptest::prop_assert_eq!(Instant::parse(&text), Ok(instant));
+            proptest::prop_assert_eq!(instant.plus_seconds(millis).to_string().len(), 24);
+            proptest::prop_assert_eq!(instant.day_in_rome().to_string().len(), 10);
+        }
     }
 
     #[test]

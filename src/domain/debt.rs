@@ -212,6 +212,9 @@ pub fn book(debt: Option<&Debt>, collection: &Collection) -> Booking {
     if collection.notice_creditor != collection.creditor {
         return only(CaseCode::SecondaryBeneficiary);
     }
+    if collection.amount <= Cents::new(0) {
+        return only(CaseCode::NothingPaid);
+    }
     let Some(debt) = debt else {
         return only(CaseCode::UnknownNotice);
     };
@@ -334,8 +337,8 @@ mod tests {
     #[test]
     fn bookings() {
         use CaseCode::{
-            AmountDiffers, CancelledNotice, FailedOutcome, SecondPayment, SecondaryBeneficiary,
-            UnknownNotice,
+            AmountDiffers, CancelledNotice, FailedOutcome, NothingPaid, SecondPayment,
+            SecondaryBeneficiary, UnknownNotice,
         };
         use Outcome::{Failed, Paid};
         let table = [
@@ -411,6 +414,15 @@ mod tests {
                 false,
                 None,
                 Some(FailedOutcome),
+            ),
+            (
+                "open",
+                0,
+                Paid,
+                "77777777777",
+                false,
+                None,
+                Some(NothingPaid),
             ),
             (
                 "none",

@@ -15,6 +15,13 @@ macro_rules! id {
                 $name(text.into())
             }
 
+            /// Reads an id that came from outside: 36 characters, hexadecimal digits and hyphens.
+            pub fn parse(text: &str) -> Option<$name> {
+                let is_id = text.len() == 36
+                    && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f' | b'-'));
+                is_id.then(|| $name(text.to_owned()))
+            }
+
             /// The text, for a column, a link or a message.
             pub fn as_str(&self) -> &str {
                 &self.0

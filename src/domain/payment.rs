@@ -139,8 +139,8 @@ pub struct LedgerEntry {
     pub notice: NoticeNumber,
     /// When it was paid.
     pub paid_at: Instant,
-    /// Whose payment it is, for the tax return.
-    pub payer: FiscalCode,
+    /// Who paid, for the tax return; nothing when the receipt does not say it.
+    pub payer: Option<FiscalCode>,
 }
 
 /// What the finance office must look at.
@@ -156,6 +156,8 @@ pub enum CaseCode {
     AmountDiffers,
     /// A receipt that says the payment failed.
     FailedOutcome,
+    /// A receipt over nothing.
+    NothingPaid,
     /// A copy sent to us as secondary beneficiary of another creditor's notice.
     SecondaryBeneficiary,
     /// A receipt under a station that is not the creditor's.
@@ -176,12 +178,13 @@ pub enum CaseCode {
 
 impl CaseCode {
     /// All codes, for tables and their tests.
-    pub const ALL: [CaseCode; 13] = [
+    pub const ALL: [CaseCode; 14] = [
         CaseCode::UnknownNotice,
         CaseCode::SecondPayment,
         CaseCode::CancelledNotice,
         CaseCode::AmountDiffers,
         CaseCode::FailedOutcome,
+        CaseCode::NothingPaid,
         CaseCode::SecondaryBeneficiary,
         CaseCode::OtherStation,
         CaseCode::UnknownElements,
@@ -200,6 +203,7 @@ impl CaseCode {
             CaseCode::CancelledNotice => "cancelled_notice",
             CaseCode::AmountDiffers => "amount_differs",
             CaseCode::FailedOutcome => "failed_outcome",
+            CaseCode::NothingPaid => "nothing_paid",
             CaseCode::SecondaryBeneficiary => "secondary_beneficiary",
             CaseCode::OtherStation => "other_station",
             CaseCode::UnknownElements => "unknown_elements",
@@ -231,6 +235,9 @@ impl CaseCode {
             }
             CaseCode::FailedOutcome => {
                 "La ricevuta dichiara che il pagamento non è riuscito: nulla è stato accreditato."
+            }
+            CaseCode::NothingPaid => {
+                "La ricevuta è di importo zero: l'avviso resta aperto e nulla è stato accreditato."
             }
             CaseCode::SecondaryBeneficiary => {
                 "Ricevuta ricevuta come beneficiario secondario dell'avviso di un altro ente."
@@ -267,6 +274,9 @@ pub struct Case {
     pub code: CaseCode,
     /// Whose.
     pub creditor: CreditorCode,
+    /// What makes it this case and no other: the same thing again, with the same code, is not
+    /// another case.
+    pub identity: String,
     /// What it is about: the id of a payment, a ledger entry or a document.
     pub subject: String,
     /// Facts beside the sentence, without personal data.

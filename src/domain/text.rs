@@ -19,14 +19,37 @@ pub fn is_xml_char(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
 }
 
-/// Whether a text a person typed holds only characters that can be shown on one line: no control
-/// characters, no marks that turn the writing direction.
+/// Whether a text a person typed holds only characters that can be seen on one line: no control
+/// characters, no line ends, no marks that turn the writing direction or cannot be seen at all.
 pub fn is_one_line(text: &str) -> bool {
-    text.chars().all(|c| {
-        !c.is_control()
-            && is_xml_char(c)
-            && !matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
-    })
+    text.chars()
+        .all(|c| !c.is_control() && is_xml_char(c) && !is_invisible(c))
+}
+
+/// Format characters, line and paragraph separators, blank fillers and what is no character
+/// (Unicode: categories Zl, Zp, Cf, the Hangul fillers, the empty Braille pattern, noncharacters).
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{AD}'
+            | '\u{600}'..='\u{605}'
+            | '\u{61C}'
+            | '\u{6DD}'
+            | '\u{70F}'
+            | '\u{115F}'..='\u{1160}'
+            | '\u{180B}'..='\u{180F}'
+            | '\u{200B}'..='\u{200F}'
+            | '\u{2028}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}'
+            | '\u{2800}'
+            | '\u{3164}'
+            | '\u{FDD0}'..='\u{FDEF}'
+            | '\u{FE00}'..='\u{FE0F}'
+            | '\u{FEFF}'
+            | '\u{FFA0}'
+            | '\u{FFF0}'..='\u{FFFB}'
+            | '\u{E0000}'..='\u{E0FFF}'
+    ) || u32::from(c) & 0xFFFE == 0xFFFE
 }
 
 #[cfg(test)]
@@ -37,7 +60,18 @@ mod tests {
     #[test]
     fn one_line_means_one_line() {
         assert!(is_one_line("Niccolò D'Amico-Šarić"));
-        for bad in ["a\nb", "a\u{0}", "a\u{202E}b", "\u{1F}", "a\tb"] {
+        for bad in [
+            "a\nb",
+            "a\u{0}",
+            "a\u{202E}b",
+            "\u{1F}",
+            "a\tb",
+            "a\u{2028}b",
+            "\u{AD}",
+            "\u{3164}",
+            "a\u{E0041}",
+            "\u{1FFFE}",
+        ] {
             assert!(!is_one_line(bad), "{bad:?}");
         }
     }

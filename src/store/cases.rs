@@ -8,13 +8,14 @@ use crate::domain::party::CreditorCode;
 use crate::domain::payment::{Case, CaseCode};
 
 statements! {
-    LIST = "SELECT id, creditor, code, subject, detail, opened_at FROM cases \
+    LIST = "SELECT id, creditor, code, identity, subject, detail, opened_at FROM cases \
         WHERE creditor = $1 AND state = 'open' AND id < $2 ORDER BY id DESC LIMIT $3";
 }
 
 bulks! {
-    INSERT = ("INSERT INTO cases (id, creditor, code, subject, detail, state, opened_at) VALUES",
-        "(?, ?, ?, ?, ?, 'open', ?)", "");
+    INSERT = ("INSERT INTO cases (id, creditor, code, identity, subject, detail, state, \
+        opened_at) VALUES",
+        "(?, ?, ?, ?, ?, ?, 'open', ?)", "ON CONFLICT (creditor, code, identity) DO NOTHING");
 }
 
 /// After every id: where the first page of a list begins.
@@ -31,7 +32,7 @@ pub struct OpenCase {
     pub case: Case,
 }
 
-/// Opens cases.
+/// Opens cases; the same thing that happens again is not another case.
 ///
 /// # Errors
 /// The database failed.
@@ -43,6 +44,7 @@ pub async fn insert(conn: &mut Conn, cases: &[OpenCase]) -> Result<(), StoreErro
                 .bind(open.id.as_str())
                 .bind(open.case.creditor.as_str())
                 .bind(open.case.code.as_str())
+                .bind(open.case.identity.as_str())
                 .bind(open.case.subject.as_str())
                 .bind(open.case.detail.as_str())
                 .bind(open.opened_at.to_string());
@@ -80,6 +82,7 @@ pub async fn open(
                 case: Case {
                     code: columns.parsed("code", |text| CaseCode::parse(text).ok_or(()))?,
                     creditor: columns.parsed("creditor", CreditorCode::parse)?,
+                    identity: columns.text("identity")?,
                     subject: columns.text("subject")?,
                     detail: columns.text("detail")?,
                 },

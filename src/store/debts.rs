@@ -26,7 +26,7 @@ statements! {
         child_fiscal_code, payer_name, payer_fiscal_code, payer_email, amount_cents, description, \
         due_on, publish_on, payable_until, notice_number, iuv, state, created_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-        'open', $19) ON CONFLICT (creditor, external_id) DO NOTHING RETURNING id";
+        'open', $19) ON CONFLICT DO NOTHING RETURNING id";
 
     BY_ID = concat!("SELECT ", columns!(), " FROM debts WHERE creditor = $1 AND id = $2");
 
@@ -88,7 +88,8 @@ pub struct Filter {
     pub limit: i64,
 }
 
-/// Stores a debt; false when its external id is taken already, and then nothing is stored.
+/// Stores a debt; false when its external id or its IUV is taken already, and then nothing is
+/// stored.
 ///
 /// # Errors
 /// The database failed.
@@ -195,8 +196,9 @@ pub async fn by_notices(
     Ok(debts)
 }
 
-/// A page of a creditor's debts, newest first. Debts that are past their last day but not yet
-/// closed are in no list by state, until the closing job has passed.
+/// A page of a creditor's debts, newest first. A debt that is past its last day but not yet closed
+/// counts as expired in the list of a child; in the list of all expired ones it appears when the
+/// closing job has passed.
 ///
 /// # Errors
 /// The database failed.

@@ -23,7 +23,9 @@ statements! {
     NEXT_DUE = "SELECT next_attempt_at FROM ledger_entries WHERE state = 'owed' \
         ORDER BY next_attempt_at LIMIT 1";
 
-    OWED = "SELECT COUNT(*) AS owed FROM ledger_entries WHERE state = 'owed'";
+    /// Counted up to a bound: whoever asks wants to know whether much is owed, not how much.
+    OWED = "SELECT COUNT(*) AS owed FROM (SELECT id FROM ledger_entries WHERE state = 'owed' \
+        LIMIT 1001) AS first_ones";
 }
 
 bulks! {
@@ -44,6 +46,15 @@ bulks! {
         ") UPDATE ledger_entries SET next_attempt_at = failed.next_attempt_at, \
             last_error = failed.error, attempts = ledger_entries.attempts + 1 FROM failed \
             WHERE ledger_entries.id = failed.id AND ledger_entries.state = 'owed' \
+            RETURNING ledger_entries.id");
+
+    /// The rest of the account waits with its first entry, so that it is not looked at again and
+    /// again meanwhile.
+    HOLD = ("WITH held (creditor, child, until) AS (VALUES",
+        "(CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT))",
+        ") UPDATE ledger_entries SET next_attempt_at = held.until FROM held \
+            WHERE ledger_entries.creditor = held.creditor AND ledger_entries.child = held.child \
+            AND ledger_entries.state = 'owed' AND ledger_entries.next_attempt_at < held.until \
             RETURNING ledger_entries.id");
 }
 
@@ -77,6 +88,37 @@ impl Closing {
     }
 }
 
+/// The account of a child at a creditor.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Account {
+    /// The creditor.
+    pub creditor: CreditorCode,
+    /// The child's code.
+    pub child: String,
+}
+
+/// What is due.
+#[derive(Debug, Default)]
+pub struct Due {
+    /// Entries to deliver, oldest first.
+    pub entries: Vec<Owed>,
+    /// Rows that cannot be turned into an entry any more.
+    pub unreadable: Vec<Unreadable>,
+    /// Whether there may be more.
+    pub is_full: bool,
+}
+
+/// A row that cannot be turned into an entry.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// Which.
+    pub id: EntryId,
+    /// Whose, when that can be read.
+    pub creditor: Option<CreditorCode>,
+    /// What is wrong with it.
+    pub error: StoreError,
+}
+
 /// What became of one try.
 #[derive(Debug, Clone)]
 pub enum Attempt {
@@ -93,6 +135,8 @@ pub enum Attempt {
     Failed {
         /// Which entry.
         id: EntryId,
+        /// Whose account waits with it.
+        account: Account,
         /// Not before this instant again.
         next_attempt_at: Instant,
         /// What went wrong.
@@ -125,7 +169,7 @@ pub async fn insert(
                 .bind(entry.reference.as_str())
                 .bind(entry.notice.as_str())
                 .bind(entry.paid_at.to_string())
-                .bind(entry.payer.as_str())
+                .bind(entry.payer.as_ref().map(FiscalCode::as_str))
                 .bind(now.as_str())
                 .bind(now.as_str());
         }
@@ -134,44 +178,59 @@ pub async fn insert(
     Ok(())
 }
 
-/// Entries to deliver now, oldest first, at most `limit`.
+/// What is to be delivered now, at most `limit` entries. A row that cannot be read is given apart,
+/// so that it does not keep all others from the ledger.
 ///
 /// # Errors
 /// The database failed.
-pub async fn due(conn: &mut Conn, now: Instant, limit: i64) -> Result<Vec<Owed>, StoreError> {
+pub async fn due(conn: &mut Conn, now: Instant, limit: i64) -> Result<Due, StoreError> {
     let rows = sqlx::query(DUE)
         .bind(now.to_string())
         .bind(limit)
         .fetch_all(conn)
         .await?;
-    rows.iter()
-        .map(|row| {
-            let columns = Columns {
-                table: "ledger_entries",
-                row,
-            };
-            Ok(Owed {
-                attempts: columns.integer("attempts")?,
-                entry: LedgerEntry {
-                    id: EntryId::new(columns.text("id")?),
-                    payment: PaymentId::new(columns.text("payment")?),
-                    creditor: columns.parsed("creditor", CreditorCode::parse)?,
-                    child: columns.text("child")?,
-                    service: columns.text("service")?,
-                    kind: columns.parsed("kind", |text| match text {
-                        "credit" => Ok(EntryKind::Credit),
-                        _ => Err(()),
-                    })?,
-                    amount: columns.cents("amount_cents")?,
-                    channel: columns.parsed("channel", |text| Channel::parse(text).ok_or(()))?,
-                    reference: columns.text("reference")?,
-                    notice: columns.parsed("notice_number", NoticeNumber::parse)?,
-                    paid_at: columns.instant("paid_at")?,
-                    payer: columns.parsed("payer_fiscal_code", FiscalCode::parse)?,
-                },
-            })
-        })
-        .collect()
+    let mut due = Due {
+        is_full: i64::try_from(rows.len()).is_ok_and(|count| count == limit),
+        ..Due::default()
+    };
+    for row in &rows {
+        let columns = Columns {
+            table: "ledger_entries",
+            row,
+        };
+        match owed_entry(&columns) {
+            Ok(owed) => due.entries.push(owed),
+            Err(error) => due.unreadable.push(Unreadable {
+                id: EntryId::new(columns.text("id")?),
+                creditor: columns.parsed("creditor", CreditorCode::parse).ok(),
+                error,
+            }),
+        }
+    }
+    Ok(due)
+}
+
+fn owed_entry(columns: &Columns<'_>) -> Result<Owed, StoreError> {
+    Ok(Owed {
+        attempts: columns.integer("attempts")?,
+        entry: LedgerEntry {
+            id: EntryId::new(columns.text("id")?),
+            payment: PaymentId::new(columns.text("payment")?),
+            creditor: columns.parsed("creditor", CreditorCode::parse)?,
+            child: columns.text("child")?,
+            service: columns.text("service")?,
+            kind: columns.parsed("kind", |text| match text {
+                "credit" => Ok(EntryKind::Credit),
+                _ => Err(()),
+            })?,
+            amount: columns.cents("amount_cents")?,
+            channel: columns.parsed("channel", |text| Channel::parse(text).ok_or(()))?,
+            reference: columns.text("reference")?,
+            notice: columns.parsed("notice_number", NoticeNumber::parse)?,
+            paid_at: columns.instant("paid_at")?,
+            payer: columns.optional("payer_fiscal_code", FiscalCode::parse)?,
+        },
+    })
 }
 
 /// When the next owed entry is due, if anything is owed at all.
@@ -190,7 +249,7 @@ pub async fn next_due(conn: &mut Conn) -> Result<Option<Instant>, StoreError> {
     .transpose()
 }
 
-/// How many entries are owed.
+/// How many entries are owed; 1001 when there are more than a thousand.
 ///
 /// # Errors
 /// The database failed.
@@ -211,9 +270,10 @@ pub async fn record(conn: &mut Conn, attempts: &[Attempt], now: Instant) -> Resu
             Attempt::Closed { id, closing, error } => closed.push((id, *closing, error)),
             Attempt::Failed {
                 id,
+                account,
                 next_attempt_at,
                 error,
-            } => failed.push((id, *next_attempt_at, error)),
+            } => failed.push((id, account, *next_attempt_at, error)),
         }
     }
     for (sql, rows) in CLOSE.pieces(&closed) {
@@ -229,11 +289,21 @@ pub async fn record(conn: &mut Conn, attempts: &[Attempt], now: Instant) -> Resu
     }
     for (sql, rows) in POSTPONE.pieces(&failed) {
         let mut query = sqlx::query(sql);
-        for (id, next_attempt_at, error) in rows {
+        for (id, _, next_attempt_at, error) in rows {
             query = query
                 .bind(id.as_str())
                 .bind(next_attempt_at.to_string())
                 .bind(error.as_str());
+        }
+        query.fetch_all(&mut *conn).await?;
+    }
+    for (sql, rows) in HOLD.pieces(&failed) {
+        let mut query = sqlx::query(sql);
+        for (_, account, until, _) in rows {
+            query = query
+                .bind(account.creditor.as_str())
+                .bind(account.child.as_str())
+                .bind(until.to_string());
         }
         query.fetch_all(&mut *conn).await?;
     }

@@ -26,7 +26,7 @@ pub struct Exchange {
     pub outcome: String,
     /// The status of the HTTP answer.
     pub http_status: u16,
-    /// From the last byte of the call to the reply being ready, in microseconds.
+    /// From the head of the call to the reply being ready, in microseconds.
     pub duration_us: i64,
     /// The call.
     pub request: Option<DocumentId>,

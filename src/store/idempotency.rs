@@ -17,7 +17,8 @@ statements! {
     ANSWER = "UPDATE idempotency_keys SET http_status = $3, body = $4 \
         WHERE creditor = $1 AND key = $2";
 
-    FORGET = "DELETE FROM idempotency_keys WHERE created_at < $1";
+    FORGET = "DELETE FROM idempotency_keys WHERE created_at < $1 AND (creditor, key) IN \
+        (SELECT creditor, key FROM idempotency_keys WHERE created_at < $1 LIMIT $2)";
 }
 
 /// The first answer to a key.
@@ -53,12 +54,28 @@ pub async fn claim(
     if claimed.is_some() {
         return Ok(None);
     }
+    let first = find(conn, creditor, key).await?;
+    // Removed between the two statements: the next try will claim it.
+    first.map(Some).ok_or(StoreError::Contended)
+}
+
+/// The first answer to a key, when it was used before.
+///
+/// # Errors
+/// The database failed.
+pub async fn find(
+    conn: &mut Conn,
+    creditor: &CreditorCode,
+    key: &str,
+) -> Result<Option<First>, StoreError> {
     let row = sqlx::query(FIND)
         .bind(creditor.as_str())
         .bind(key)
         .fetch_optional(conn)
-        .await?
-        .ok_or(StoreError::Contended)?;
+        .await?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
     let columns = Columns {
         table: "idempotency_keys",
         row: &row,
@@ -93,13 +110,14 @@ pub async fn answer(
     Ok(())
 }
 
-/// Removes keys older than `before`; how many.
+/// Removes keys older than `before`, at most `limit`; how many.
 ///
 /// # Errors
 /// The database failed.
-pub async fn forget(conn: &mut Conn, before: Instant) -> Result<u64, StoreError> {
+pub async fn forget(conn: &mut Conn, before: Instant, limit: i64) -> Result<u64, StoreError> {
     Ok(sqlx::query(FORGET)
         .bind(before.to_string())
+        .bind(limit)
         .execute(conn)
         .await?
         .rows_affected())

@@ -5,11 +5,11 @@ use super::{Columns, Conn, StoreError};
 use crate::domain::day::Instant;
 
 statements! {
-    /// Free, expired, or ours already.
+    /// Free, expired, absurdly long, or ours already.
     TAKE = "INSERT INTO jobs (name, holder, lease_until, started_at) VALUES ($1, $2, $3, $4) \
         ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, \
         lease_until = excluded.lease_until, started_at = excluded.started_at \
-        WHERE jobs.lease_until <= $4 OR jobs.holder = $2 RETURNING name";
+        WHERE jobs.lease_until <= $4 OR jobs.lease_until > $5 OR jobs.holder = $2 RETURNING name";
 
     GIVE = "UPDATE jobs SET lease_until = $3, finished_at = $3, last_error = $4 \
         WHERE name = $1 AND holder = $2 RETURNING name";
@@ -30,22 +30,32 @@ pub struct JobRun {
     pub last_error: Option<String>,
 }
 
-/// Takes the lease of a job; false when another holder has it.
+/// A lease that is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Lease<'a> {
+    /// Of which job.
+    pub job: &'a str,
+    /// By whom.
+    pub holder: &'a str,
+    /// Since when.
+    pub now: Instant,
+    /// Until when.
+    pub until: Instant,
+    /// An end that no lease can have: one that lasts longer does not count.
+    pub absurd: Instant,
+}
+
+/// Takes or renews the lease of a job; false when another holder has it.
 ///
 /// # Errors
 /// The database failed.
-pub async fn take(
-    conn: &mut Conn,
-    job: &str,
-    holder: &str,
-    now: Instant,
-    until: Instant,
-) -> Result<bool, StoreError> {
+pub async fn take(conn: &mut Conn, lease: &Lease<'_>) -> Result<bool, StoreError> {
     let row = sqlx::query(TAKE)
-        .bind(job)
-        .bind(holder)
-        .bind(until.to_string())
-        .bind(now.to_string())
+        .bind(lease.job)
+        .bind(lease.holder)
+        .bind(lease.until.to_string())
+        .bind(lease.now.to_string())
+        .bind(lease.absurd.to_string())
         .fetch_optional(conn)
         .await?;
     Ok(row.is_some())

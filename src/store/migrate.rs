@@ -114,7 +114,15 @@ impl Store {
     /// A migration fails, or one that was applied has been altered since.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         let mut conn = self.writer.acquire().await?;
-        migrator(self.engine).run(&mut *conn).await?;
-        Ok(())
+        if self.engine == Engine::Postgres {
+            // A migration may take its time.
+            sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0")
+                .execute(&mut *conn)
+                .await?;
+        }
+        let migrated = migrator(self.engine).run(&mut *conn).await;
+        // The connection with those settings is not used again.
+        conn.close().await?;
+        Ok(migrated?)
     }
 }

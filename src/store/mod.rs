@@ -5,7 +5,8 @@
 //! domain type is [`StoreError::Corrupt`], never a guess.
 //!
 //! Writing: [`Store::write`] opens a transaction that may write from its first statement. On SQLite
-//! there is **one** writing connection beside a pool of readers; on PostgreSQL both are one pool.
+//! there is **one** writing connection beside a pool of readers; on PostgreSQL receipts have
+//! connections of their own, so that no work of the portals can keep them waiting.
 //! A database error inside a transaction always ends it: PostgreSQL would keep nothing of it while
 //! its commit still answers Ok. Collisions that are expected use `ON CONFLICT DO NOTHING` and the
 //! rows that come back.
@@ -74,6 +75,9 @@ pub enum StoreError {
     /// Another writer was faster; the transaction may be tried again.
     #[error("another transaction changed the same rows")]
     Contended,
+    /// The database has not answered in time.
+    #[error("the database has not answered in time")]
+    Late,
     /// The address of the database is not one we know.
     #[error("the database address must begin with sqlite:// or postgres://")]
     Address,
@@ -90,10 +94,49 @@ impl StoreError {
                 error,
                 sqlx::Error::Database(_) | sqlx::Error::Encode(_) | sqlx::Error::Decode(_)
             ),
-            StoreError::Migration(_) | StoreError::Address | StoreError::Folder(_) => true,
+            StoreError::Migration(_)
+            | StoreError::Address
+            | StoreError::Folder(_)
+            | StoreError::Late => true,
             StoreError::Corrupt { .. } | StoreError::Contended => false,
         }
     }
+
+    /// Whether it is what we wrote that the database refuses, now and at any other time: it violates
+    /// a constraint, is too large, or is not of the column's type.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            StoreError::Driver(sqlx::Error::Encode(_)) => true,
+            StoreError::Driver(error) => match code(error).as_deref() {
+                Some(state) if state.len() == 5 => {
+                    state.starts_with("22") || state.starts_with("23")
+                }
+                // SQLite: TOOBIG, CONSTRAINT, MISMATCH, RANGE, with their extended codes.
+                Some(number) => number
+                    .parse::<u32>()
+                    .is_ok_and(|number| matches!(number & 0xFF, 18..=20 | 25)),
+                None => false,
+            },
+            _ => false,
+        }
+    }
+
+    /// Whether the same transaction may succeed at once: another one was faster, or PostgreSQL has
+    /// undone ours to untie a knot.
+    pub fn is_contention(&self) -> bool {
+        match self {
+            StoreError::Contended => true,
+            StoreError::Driver(error) => {
+                matches!(code(error).as_deref(), Some("40001" | "40P01"))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The engine's own code of an error: five characters from PostgreSQL, a number from SQLite.
+fn code(error: &sqlx::Error) -> Option<String> {
+    Some(error.as_database_error()?.code()?.into_owned())
 }
 
 /// The database, opened.
@@ -102,7 +145,18 @@ pub struct Store {
     engine: Engine,
     readers: AnyPool,
     writer: AnyPool,
+    till: AnyPool,
 }
+
+/// Connections of PostgreSQL for writes of the portals and the jobs.
+const WRITERS: u32 = 4;
+/// Connections of PostgreSQL for receipts and the journal: nobody else can take them.
+const TILL: u32 = 2;
+
+/// What every PostgreSQL connection is told: a row that somebody has locked, or a statement that
+/// does not end, must not hold up everybody else.
+const POSTGRES_SETTINGS: &str = "SET lock_timeout = '2s'; SET statement_timeout = '5s'; \
+     SET idle_in_transaction_session_timeout = '30s'";
 
 /// What every SQLite connection is told: a write-ahead log, and a commit that has reached the disk
 /// before it is answered.
@@ -142,17 +196,22 @@ impl Store {
             Ok(Store {
                 engine: Engine::Sqlite,
                 readers,
+                till: writer.clone(),
                 writer,
             })
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            let pool = options
-                .max_connections(config.readers.max(1).saturating_add(2))
-                .connect(url)
-                .await?;
+            let options = options.after_connect(|conn, _| {
+                Box::pin(async move {
+                    sqlx::raw_sql(POSTGRES_SETTINGS).execute(conn).await?;
+                    Ok(())
+                })
+            });
+            let pool = async |limit| options.clone().max_connections(limit).connect(url).await;
             Ok(Store {
                 engine: Engine::Postgres,
-                readers: pool.clone(),
-                writer: pool,
+                readers: pool(config.readers.max(1)).await?,
+                writer: pool(WRITERS).await?,
+                till: pool(TILL).await?,
             })
         } else {
             Err(StoreError::Address)
@@ -182,11 +241,23 @@ impl Store {
     /// # Errors
     /// No connection in time.
     pub async fn write(&self) -> Result<Write, StoreError> {
+        self.begin(&self.writer).await
+    }
+
+    /// The same for receipts and the journal, which no other work can keep waiting on PostgreSQL.
+    ///
+    /// # Errors
+    /// No connection in time.
+    pub async fn write_receipts(&self) -> Result<Write, StoreError> {
+        self.begin(&self.till).await
+    }
+
+    async fn begin(&self, pool: &AnyPool) -> Result<Write, StoreError> {
         Ok(match self.engine {
             // A plain BEGIN would take the lock at the first write and fail at once, without
             // waiting, when another connection has written since the first read.
-            Engine::Sqlite => self.writer.begin_with("BEGIN IMMEDIATE").await?,
-            Engine::Postgres => self.writer.begin().await?,
+            Engine::Sqlite => pool.begin_with("BEGIN IMMEDIATE").await?,
+            Engine::Postgres => pool.begin().await?,
         })
     }
 
@@ -204,6 +275,7 @@ impl Store {
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+        self.till.close().await;
     }
 }
 

@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, header};
 use serde_json::Value;
 
 use super::Web;
+use super::json;
 use super::problem::Problem;
 use crate::wire::digest::sha256;
 use crate::wire::intake::{self, Intake};
@@ -30,7 +31,7 @@ impl Web {
             return Err(Problem::not_json());
         }
         let bytes = self.bytes(body).await?;
-        let value = serde_json::from_slice(&bytes).map_err(|error| {
+        let value = json::parse(&bytes).map_err(|error| {
             Problem::malformed_json(format!("line {}, column {}", error.line(), error.column()))
         })?;
         Ok(Json {

@@ -2,7 +2,7 @@
 //!
 //! (A derived reader stops at the first one.)
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::problem::Problem;
 use super::wrong::{FieldError, Wrong};
@@ -136,7 +136,7 @@ impl<'v> Object<'v> {
         match value {
             Value::Number(number) if number.is_i64() => number.as_i64(),
             // Above the largest signed number: certainly above every limit.
-            Value::Number(number) if number.is_u64() => Some(i64::MAX),
+            Value::Number(number) if number.is_u64() || is_huge(number) => Some(i64::MAX),
             _ => {
                 form.wrong(self.name(field), Wrong::NotInteger);
                 None
@@ -188,4 +188,10 @@ impl<'v> Object<'v> {
             }
         }
     }
+}
+
+/// Whether a number is so large that it is written with an exponent.
+fn is_huge(number: &Number) -> bool {
+    let text = number.to_string();
+    text.contains('e') && !text.contains("e-") && !text.starts_with('-')
 }

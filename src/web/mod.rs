@@ -7,6 +7,7 @@ mod auth;
 mod body;
 mod fields;
 mod health;
+mod json;
 mod language;
 mod portal;
 mod problem;

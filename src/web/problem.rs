@@ -15,6 +15,9 @@ use super::wrong::FieldError;
 use crate::desk::DeskError;
 use crate::domain::refusal::Refusal;
 
+/// Wrong fields that are reported at once, at most.
+const ERRORS: usize = 100;
+
 /// An error on its way out.
 #[derive(Debug, Clone)]
 pub(super) struct Problem {
@@ -118,6 +121,15 @@ impl Problem {
         .with_detail(format!("{limit_kib} KiB"))
     }
 
+    pub(super) fn malformed_query() -> Problem {
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "malformed_query",
+            "I parametri dell'indirizzo non sono leggibili.",
+            "The query of the address cannot be read.",
+        )
+    }
+
     pub(super) fn interrupted() -> Problem {
         Problem::new(
             StatusCode::BAD_REQUEST,
@@ -136,7 +148,8 @@ impl Problem {
         )
     }
 
-    pub(super) fn invalid_fields(errors: Vec<FieldError>) -> Problem {
+    pub(super) fn invalid_fields(mut errors: Vec<FieldError>) -> Problem {
+        errors.truncate(ERRORS);
         Problem {
             errors,
             ..Problem::new(

@@ -1,6 +1,7 @@
 //! What can be wrong with a field: a stable code for programs, a sentence for people.
 
 use super::language::{Language, Text};
+use crate::domain::money::Cents;
 
 /// What is wrong with one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,8 +26,8 @@ pub(super) enum Wrong {
     AmountZero,
     AmountNegative,
     AmountTooLarge,
-    BelowMinimum(String),
-    AboveMaximum(String),
+    BelowMinimum(Cents),
+    AboveMaximum(Cents),
     FiscalCode,
     FiscalCodeCheck,
     Email,
@@ -90,11 +91,11 @@ impl Wrong {
                 "the amount is above 999,999,999.99 euro",
             ),
             Wrong::BelowMinimum(least) => match language {
-                Language::Italian => format!("l'importo minimo è {least} euro"),
+                Language::Italian => format!("l'importo minimo è {} euro", least.in_italian()),
                 Language::English => format!("the smallest amount is {least} euro"),
             },
             Wrong::AboveMaximum(most) => match language {
-                Language::Italian => format!("l'importo massimo è {most} euro"),
+                Language::Italian => format!("l'importo massimo è {} euro", most.in_italian()),
                 Language::English => format!("the largest amount is {most} euro"),
             },
             Wrong::FiscalCode => text("non è un codice fiscale", "is not a fiscal code"),

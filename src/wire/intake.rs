@@ -6,7 +6,7 @@ use axum::body::Body;
 use http_body_util::BodyExt;
 
 /// Longest time for a body to come in.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes of a body over the limit that are kept, as evidence.
 const EVIDENCE: usize = 64 * 1024;
 /// Bytes over the limit that are still read, and thrown away: who stops reading at once resets the

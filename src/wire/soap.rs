@@ -21,6 +21,9 @@ pub fn body(bytes: &[u8]) -> Result<Element, Malformed> {
     if !is_soap(&envelope, "Envelope") {
         return Err(wrong(&envelope, "a SOAP 1.1 Envelope", "another element"));
     }
+    if !envelope.text.trim().is_empty() {
+        return Err(wrong(&envelope, "only elements in the Envelope", "text"));
+    }
     let offset = envelope.offset;
     let mut parts = envelope.children.into_iter().peekable();
     if parts.peek().is_some_and(|part| is_soap(part, "Header")) {
@@ -33,6 +36,9 @@ pub fn body(bytes: &[u8]) -> Result<Element, Malformed> {
     let body = parts.next().unwrap_or(missing);
     if !is_soap(&body, "Body") {
         return Err(wrong(&body, "the Body", "something else"));
+    }
+    if !body.text.trim().is_empty() {
+        return Err(wrong(&body, "only elements in the Body", "text"));
     }
     let offset = body.offset;
     let mut operations = body.children.into_iter();
@@ -112,6 +118,8 @@ mod tests {
             "<e:Body><x/><y/></e:Body>",
             "<Body><x/></Body>",
             "<e:Header/><e:Header/><e:Body><x/></e:Body>",
+            "text<e:Body><x/></e:Body>",
+            "<e:Body>text<x/></e:Body>",
         ] {
             assert!(body(&wrapped(inside)).is_err(), "{inside}");
         }

@@ -11,7 +11,7 @@ use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::name::ResolveResult;
 
 use super::Malformed;
-use crate::domain::text::is_xml_char;
+use crate::domain::text::{cut, is_xml_char};
 
 /// Deepest nesting that is read; pagoPA's messages have about ten levels.
 const DEPTH_LIMIT: usize = 32;
@@ -19,6 +19,9 @@ const DEPTH_LIMIT: usize = 32;
 const ELEMENT_LIMIT: usize = 20_000;
 /// Most attributes on one element.
 const ATTRIBUTE_LIMIT: usize = 32;
+
+/// Characters of an element's name that an error repeats.
+const NAME_SHOWN: usize = 35;
 
 const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
@@ -80,7 +83,7 @@ impl<'t> Parser<'t> {
             path: self
                 .open
                 .iter()
-                .map(|element| element.name.as_str())
+                .map(|element| cut(&element.name, NAME_SHOWN))
                 .collect::<Vec<_>>()
                 .join("/"),
             offset: self.reader.buffer_position(),
@@ -100,9 +103,8 @@ impl<'t> Parser<'t> {
             let offset = self.reader.buffer_position();
             let event = match self.reader.read_event() {
                 Ok(event) => event,
-                Err(error) => {
-                    return Err(self.wrong("well-formed XML", &error.to_string()));
-                }
+                // The parser's own words may repeat what stands there.
+                Err(_) => return Err(self.wrong("well-formed XML", "something else")),
             };
             match event {
                 Event::Start(start) => self.start(&start, offset)?,
@@ -168,8 +170,12 @@ impl<'t> Parser<'t> {
                 return Err(self.wrong("a declared prefix", "an undeclared one"));
             }
         };
+        let name = local.into_inner();
+        if !is_name(name) {
+            return Err(self.wrong("a name of XML", "another one"));
+        }
         let mut element = Element {
-            name: local.into_inner().to_owned(),
+            name: name.to_owned(),
             namespace,
             offset,
             ..Element::default()
@@ -178,15 +184,20 @@ impl<'t> Parser<'t> {
             let Ok(attribute) = attribute else {
                 return Err(self.wrong("well-formed attributes", "others"));
             };
+            if attribute.value.contains('<') {
+                return Err(self.wrong("no < in an attribute", "one"));
+            }
             if count >= ATTRIBUTE_LIMIT {
                 return Err(self.wrong("at most 32 attributes", "more"));
             }
             if attribute.key.as_namespace_binding().is_some() {
                 continue;
             }
-            let (resolved, _) = self.reader.resolver().resolve_attribute(attribute.key);
-            let of_schema = matches!(resolved, ResolveResult::Bound(n) if n.into_inner() == XSI);
-            element.has_attributes |= !of_schema;
+            let (resolved, local) = self.reader.resolver().resolve_attribute(attribute.key);
+            // Of XML Schema's own attributes only nil changes what an element says.
+            let is_harmless = matches!(resolved, ResolveResult::Bound(n) if n.into_inner() == XSI)
+                && local.into_inner() != "nil";
+            element.has_attributes |= !is_harmless;
         }
         self.open.push(element);
         Ok(())
@@ -223,6 +234,16 @@ impl<'t> Parser<'t> {
             }
         }
     }
+}
+
+/// Whether this can be the local name of an element (XML 1.0, `NCName`, and of the letters beyond
+/// ASCII any).
+fn is_name(name: &str) -> bool {
+    let starts = |c: char| c.is_alphabetic() || c == '_';
+    name.chars().next().is_some_and(starts)
+        && name
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '\u{B7}'))
 }
 
 impl Element {
@@ -346,7 +367,7 @@ mod tests {
                 .collect::<Vec<_>>()
                 .join(" ")
         );
-        let table: [(&[u8], &str); 19] = [
+        let table: [(&[u8], &str); 21] = [
             (b"", "found none"),
             (b"   ", "found none"),
             (b"text", "found text"),
@@ -366,6 +387,8 @@ mod tests {
                 "encoding UTF-8",
             ),
             (b"<p:a/>", "undeclared"),
+            (b"<1a/>", "name"),
+            (b"<a b='<'/>", "attribute"),
             (deep.as_bytes(), "32 levels"),
             (many.as_bytes(), "20000 elements"),
             (attributes.as_bytes(), "32 attributes"),

@@ -21,12 +21,14 @@ use axum::extract::{Extension, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::clock::{Clock, Stopwatch};
 use crate::config;
 use crate::desk::Desk;
 use crate::desk::journal::{Call, Reply, Subject};
 use crate::domain::ids::DocumentId;
+use crate::domain::text::cut;
 use crate::wire::intake::{self, Intake};
 use crate::wire::soap::{self, FaultCode};
 use crate::wire::xml::Element;
@@ -54,6 +56,7 @@ pub fn router(desk: Desk, clock: Clock, config: config::Node) -> Router {
         .route("/node", post(answer))
         // Whoever registers the address of the listener alone means the same door.
         .route("/", post(answer))
+        .layer(CatchPanicLayer::new())
         .with_state(door)
 }
 
@@ -63,21 +66,19 @@ async fn answer(
     request: Request,
 ) -> Response {
     let peer = peer.map(|Extension(peer)| peer);
-    if door.config.tls.enabled && !is_allowed(peer.as_ref(), &door.config.tls) {
-        tracing::warn!(
-            subject = peer.as_ref().map_or("none", |p| p.common_name.as_str()),
-            "a client whose certificate has another subject was turned away from the node's door"
-        );
-        return (
-            StatusCode::FORBIDDEN,
-            "the subject of the client certificate is not allowed here\n",
-        )
-            .into_response();
-    }
+    let is_stranger = door.config.tls.enabled && !is_allowed(peer.as_ref(), &door.config.tls);
     let started_at = door.clock.now();
     let stopwatch = Stopwatch::start();
-    let intake = intake::take(request.into_body(), door.config.body_limit_kib * 1024).await;
-    let (bytes, refusal) = match intake {
+    let limit = door.config.body_limit_kib * 1024;
+    let (bytes, refusal) = match intake::take(request.into_body(), limit).await {
+        // Whoever is not the node is not listened to; that somebody knocked is written down.
+        _ if is_stranger => (
+            vec![],
+            Some(refuse(
+                403,
+                "the subject of the client certificate is not allowed here",
+            )),
+        ),
         Intake::Whole(bytes) => (bytes, None),
         Intake::TooLarge(bytes) => {
             let limit = door.config.body_limit_kib;
@@ -101,10 +102,14 @@ async fn answer(
             ..Subject::default()
         },
     };
+    let mut operation = None;
     let reply = match refusal {
         Some(refusal) => Spoken::Now(refusal),
         None => match soap::body(&call.bytes) {
-            Ok(element) => door.dispatch(&mut call, &element).await,
+            Ok(element) => {
+                operation = Operation::of(&element);
+                door.dispatch(&mut call, &element).await
+            }
             Err(malformed) => Spoken::Now(refuse(500, &format!("malformed message: {malformed}"))),
         },
     };
@@ -117,7 +122,7 @@ async fn answer(
         }
     };
     tracing::info!(
-        operation = call.subject.operation,
+        operation = operation.map_or("unknown", Operation::name),
         outcome = reply.outcome,
         http_status = reply.http_status,
         duration_us = stopwatch.micros(),
@@ -136,7 +141,8 @@ impl Door {
     async fn dispatch(&self, call: &mut Call, element: &Element) -> Spoken {
         call.subject = wire::subject(element);
         let Some(operation) = Operation::of(element) else {
-            let message = format!("no operation {} is offered here", element.name);
+            let name = cut(&element.name, 35);
+            let message = format!("no operation {name} is offered here");
             return Spoken::Now(refuse(500, &message));
         };
         match operation {

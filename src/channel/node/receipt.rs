@@ -24,15 +24,21 @@ use crate::wire::xml::Element;
 impl Door {
     /// Records a receipt and answers it.
     pub(super) async fn receipt(&self, element: &Element, call: Call) -> Spoken {
-        let subject = call.subject.clone();
-        let content = match self.content(element, &call) {
-            Ok(content) => content,
-            Err(fault) => return Spoken::Now(reply::receipt_v2(Err(fault), &subject)),
+        let (content, fault) = match self.content(element, &call) {
+            Ok(content) => (content, None),
+            Err(fault) => {
+                tracing::error!(
+                    fault = fault.code,
+                    document = %call.document,
+                    "a receipt is refused for ever: it is kept, and is not for any creditor here"
+                );
+                (Content::Foreign, Some(fault))
+            }
         };
         let deposit = Deposit {
             call,
             content,
-            print,
+            print: Box::new(move |collected, subject| print(collected, fault.as_ref(), subject)),
         };
         match self.desk.collect(deposit).await {
             Ok(reply) => Spoken::Recorded(reply),
@@ -55,6 +61,7 @@ impl Door {
             Content::Unbookable(Case {
                 code: CaseCode::UnreadableReceipt,
                 creditor: creditor.code.clone(),
+                identity: sha256(&call.bytes),
                 subject: call.document.to_string(),
                 detail: malformed.to_string(),
             })
@@ -98,8 +105,11 @@ impl Door {
 }
 
 /// The reply to what became of a receipt.
-fn print(collected: &Collected, subject: &Subject) -> Reply {
+fn print(collected: &Collected, foreign: Option<&Fault>, subject: &Subject) -> Reply {
     let answer = match collected {
+        Collected::Foreign => Err(foreign
+            .cloned()
+            .unwrap_or_else(|| Fault::from(Refusal::WrongCreditor))),
         Collected::Recorded | Collected::Repeated => Ok(()),
         Collected::Conflict => Err(Fault::from(Refusal::Conflict)),
         Collected::Kept(detail) => Err(Fault {
@@ -162,9 +172,12 @@ fn collection(
     creditor: &Creditor,
     received_at: Instant,
 ) -> Result<Collection, Malformed> {
-    let receipt = element
-        .child("receipt")
-        .ok_or_else(|| wrong(element, "receipt", "the element receipt", "nothing"))?;
+    let mut receipts = element.children.iter().filter(|c| c.name == "receipt");
+    let receipt = match (receipts.next(), receipts.next()) {
+        (Some(receipt), None) => receipt,
+        (None, _) => return Err(wrong(element, "receipt", "one receipt", "none")),
+        (Some(_), Some(_)) => return Err(wrong(element, "receipt", "one receipt", "several")),
+    };
     let notice = required(
         receipt,
         "noticeNumber",
@@ -179,7 +192,7 @@ fn collection(
     if has_unknown(element, MESSAGE) {
         doubts.push(CaseCode::UnknownElements);
     }
-    if !agrees(receipt, &notice, amount) {
+    if !agrees(receipt, &notice, amount) || has_repeated(receipt) || lacks_proof(receipt) {
         doubts.push(CaseCode::Inconsistent);
     }
     Ok(Collection {
@@ -229,6 +242,26 @@ fn payer(receipt: &Element) -> Option<FiscalCode> {
         .and_then(|value| FiscalCode::parse(value.text.trim()).ok())
 }
 
+/// Whether what proves the payment is missing or cannot be read: the PSP, and the moment when one
+/// is given.
+fn lacks_proof(receipt: &Element) -> bool {
+    let psp = receipt.child("idPSP").map_or("", |psp| psp.text.trim());
+    let is_wrong_moment = receipt
+        .child("paymentDateTime")
+        .is_some_and(|field| Instant::parse_xsd_in_rome(field.text.trim()).is_err());
+    psp.is_empty() || is_wrong_moment
+}
+
+/// Whether an element that may stand only once stands several times anywhere inside.
+fn has_repeated(element: &Element) -> bool {
+    let is_list = |name: &str| matches!(name, "transfer" | "mapEntry");
+    element.children.iter().enumerate().any(|(index, child)| {
+        let earlier = element.children.iter().take(index);
+        (!is_list(&child.name) && earlier.into_iter().any(|other| other.name == child.name))
+            || has_repeated(child)
+    })
+}
+
 /// Whether the IUV is that of the notice number and the transfers add up to the amount.
 fn agrees(receipt: &Element, notice: &NoticeNumber, amount: Cents) -> bool {
     let iuv = receipt
@@ -239,7 +272,13 @@ fn agrees(receipt: &Element, notice: &NoticeNumber, amount: Cents) -> bool {
             .iter()
             .filter(|child| child.name == "transfer")
             .try_fold(Cents::new(0), |sum, transfer| {
+                // All of it is for the creditor of the notice.
+                let beneficiary = transfer.child("fiscalCodePA")?.text.trim();
+                let owner = receipt.child("fiscalCode")?.text.trim();
                 let part = transfer.child("transferAmount")?;
+                if beneficiary != owner {
+                    return None;
+                }
                 sum.checked_add(Cents::parse_point(part.text.trim()).ok()?)
             })
     });

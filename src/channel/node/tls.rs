@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Extension;
-use axum_server::accept::{Accept, DefaultAcceptor};
+use axum_server::accept::{Accept, NoDelayAcceptor};
 use axum_server::tls_openssl::{OpenSSLAcceptor, OpenSSLConfig};
 use openssl::error::ErrorStack;
 use openssl::nid::Nid;
@@ -79,7 +79,7 @@ pub fn acceptor(config: &config::Tls) -> Result<SslAcceptor, TlsError> {
     // Without it every resumed session dies, and a Java client resumes by default.
     builder.set_session_id_context(b"pagomensa")?;
     builder.set_alpn_select_callback(|_: &mut SslRef, offered| {
-        select_next_proto(b"\x02h2\x08http/1.1", offered).ok_or(AlpnError::NOACK)
+        select_next_proto(b"\x08http/1.1", offered).ok_or(AlpnError::NOACK)
     });
     Ok(builder.build())
 }
@@ -96,7 +96,7 @@ fn in_file(key: &'static str, file: &Path) -> impl Fn(ErrorStack) -> TlsError {
 /// Takes connections: TLS first, then the peer's name beside every request.
 #[derive(Clone)]
 pub struct PeerAcceptor {
-    inner: OpenSSLAcceptor<DefaultAcceptor>,
+    inner: OpenSSLAcceptor<NoDelayAcceptor>,
 }
 
 impl std::fmt::Debug for PeerAcceptor {
@@ -114,7 +114,9 @@ impl PeerAcceptor {
         let ssl = OpenSSLConfig::from_acceptor(Arc::new(acceptor(config)?));
         let patience = Duration::from_secs(config.handshake_timeout_s);
         Ok(PeerAcceptor {
-            inner: OpenSSLAcceptor::new(ssl).handshake_timeout(patience),
+            inner: OpenSSLAcceptor::new(ssl)
+                .handshake_timeout(patience)
+                .acceptor(NoDelayAcceptor::new()),
         })
     }
 }

@@ -27,6 +27,15 @@ pub(super) enum Operation {
 }
 
 impl Operation {
+    /// Its name in pagoPA's words.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Operation::Verify => "paVerifyPaymentNotice",
+            Operation::GetV2 => "paGetPaymentV2",
+            Operation::ReceiptV2 => "paSendRTV2",
+        }
+    }
+
     /// The operation of a root element, by its local name: a wrong namespace is a syntax error *of
     /// that operation*.
     pub(super) fn of(element: &Element) -> Option<Operation> {

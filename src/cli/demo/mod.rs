@@ -38,7 +38,7 @@ pub struct Options {
     headless: bool,
 }
 
-/// A file by which a folder is known to be a demo's, so that --fresh deletes nothing else.
+/// A file by which a folder is known to be a demo's.
 const MARK: &str = ".pagomensa-demo";
 
 /// The three ports.
@@ -137,20 +137,40 @@ fn bind(port: u16, options: &Options) -> Result<TcpListener, Box<dyn Error>> {
     Ok(listener)
 }
 
-/// Makes the data folder, empty when that is asked for.
+/// What a demo makes in its folder; nothing else is ever deleted.
+const OWN: [&str; 8] = [
+    "pagomensa.db",
+    "pagomensa.db-wal",
+    "pagomensa.db-shm",
+    "world",
+    "tls",
+    "portal-keys.json",
+    "ledger.token",
+    MARK,
+];
+
+/// Makes the data folder, emptied of an earlier demo when that is asked for.
 fn prepare(options: &Options) -> Result<(), Box<dyn Error>> {
     let data = &options.data;
     let mark = data.join(MARK);
     let is_empty = !data.exists() || std::fs::read_dir(data)?.next().is_none();
-    if options.fresh && !is_empty {
-        if !mark.exists() {
-            return Err(format!(
-                "{} is not a demo's folder (there is no {MARK} in it), so --fresh leaves it alone",
-                data.display()
-            )
-            .into());
+    if !is_empty && !mark.exists() {
+        return Err(format!(
+            "{} holds something that is not a demo's (there is no {MARK} in it): choose an empty \
+             folder with --data",
+            data.display()
+        )
+        .into());
+    }
+    if options.fresh {
+        for name in OWN {
+            let path = data.join(name);
+            if path.is_dir() {
+                std::fs::remove_dir_all(path)?;
+            } else if path.exists() {
+                std::fs::remove_file(path)?;
+            }
         }
-        std::fs::remove_dir_all(data)?;
     }
     std::fs::create_dir_all(data)?;
     std::fs::write(mark, "")?;

@@ -89,7 +89,7 @@ impl<'a> Book<'a> {
             .iter()
             .filter_map(|deposit| match &deposit.content {
                 Content::Collection(collection) => Some(&**collection),
-                Content::Unbookable(_) => None,
+                Content::Unbookable(_) | Content::Foreign => None,
             })
             .collect();
         let references: Vec<Reference> = unique(collections.iter().map(|c| reference(c)));
@@ -123,6 +123,7 @@ impl<'a> Book<'a> {
     /// Decides one deposit.
     pub(super) fn decide(&mut self, deposit: &Deposit) -> Collected {
         match &deposit.content {
+            Content::Foreign => Collected::Foreign,
             Content::Unbookable(case) => {
                 self.open_case(case.clone());
                 Collected::Kept(case.detail.clone())
@@ -137,6 +138,7 @@ impl<'a> Book<'a> {
                         self.open_case(Case {
                             code: CaseCode::ReferenceConflict,
                             creditor: collection.creditor.clone(),
+                            identity: collection.fingerprint.clone(),
                             subject: deposit.call.document.to_string(),
                             detail: collection.reference.clone(),
                         });
@@ -154,7 +156,11 @@ impl<'a> Book<'a> {
 
     fn record(&mut self, collection: &Collection, document: &DocumentId) {
         let place = (collection.notice_creditor.clone(), collection.notice);
-        let debt = self.debts.get_mut(&place);
+        // The debt of another creditor is not ours to link to: we are a secondary beneficiary.
+        let debt = match collection.notice_creditor == collection.creditor {
+            true => self.debts.get_mut(&place),
+            false => None,
+        };
         let booking = book(debt.as_deref(), collection);
         let payment = Payment {
             id: PaymentId::new(self.ids.next(self.now)),
@@ -176,10 +182,7 @@ impl<'a> Book<'a> {
                     reference: collection.reference.clone(),
                     notice: collection.notice,
                     paid_at: collection.paid_at,
-                    payer: collection
-                        .payer
-                        .clone()
-                        .unwrap_or_else(|| debt.order.payer.fiscal_code.clone()),
+                    payer: collection.payer.clone(),
                 });
             }
             if booking.closes {
@@ -202,6 +205,7 @@ impl<'a> Book<'a> {
             self.open_case(Case {
                 code,
                 creditor: collection.creditor.clone(),
+                identity: payment.id.to_string(),
                 subject: payment.id.to_string(),
                 detail: detail(collection),
             });

@@ -36,10 +36,10 @@ pub(super) async fn list(
     headers: HeaderMap,
 ) -> Result<Json<ExceptionPage>, Problem> {
     let creditor = web.caller(&headers, Scope::ExceptionsRead).await?;
-    let QueryOf(fields) = fields.map_err(|_| Problem::not_found())?;
+    let QueryOf(fields) = fields.map_err(|_| Problem::malformed_query())?;
     let mut query = Query::new(fields);
     query.word("state", |text| (text == "open").then_some(()));
-    let cursor = query.text("cursor");
+    let cursor = query.cursor();
     let limit = query.limit();
     query.finish()?;
     let cases = web

@@ -7,6 +7,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query as QueryOf, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde_json::Value;
 
 use super::query::{self, Query};
 use super::request;
@@ -17,6 +18,7 @@ use crate::desk::once::{Answer, Done, Repeat};
 use crate::domain::day::Day;
 use crate::domain::debt::{Debt, DebtKind, PublicState};
 use crate::domain::ids::DebtId;
+use crate::domain::text::is_one_line;
 use crate::store::debts::Filter;
 use crate::web::Web;
 use crate::web::body::idempotency_key;
@@ -53,13 +55,30 @@ pub(super) async fn create(
     let json = web.json(&headers, body).await?;
     let now = web.clock.now();
     let today = now.day_in_rome();
-    let asked = request::read(&json.value, &creditor, today)?;
+    let request_sha256 = sha256(format!("POST /notices {}", json.sha256).as_bytes());
+    // What was answered before is answered again, whatever has changed since: the day, the limits.
+    if let Some(key) = &key
+        && let Some(first) = web
+            .desk
+            .first_answer(&creditor.code, key, &request_sha256)
+            .await?
+    {
+        return Ok(created(first));
+    }
+    let existing = match json.value.get("external_id").and_then(Value::as_str) {
+        Some(id) if id.len() <= 4 * request::EXTERNAL_ID && is_one_line(id) => {
+            web.desk
+                .debt_of_external_id(&creditor.code, id.trim())
+                .await?
+        }
+        _ => None,
+    };
+    let asked = request::read(&json.value, &creditor, existing.as_ref(), today)?;
     let url = web.config.public_url.clone();
     let print = |opening: &Opening| Answer {
         http_status: if opening.existed { 200 } else { 201 },
         body: print(&opening.debt, today, &url),
     };
-    let request_sha256 = sha256(format!("POST /notices {}", json.sha256).as_bytes());
     let repeat = key.as_deref().map(|key| Repeat {
         key,
         request_sha256: &request_sha256,
@@ -69,15 +88,24 @@ pub(super) async fn create(
         .desk
         .open_debt(&creditor, asked.order, asked.due, repeat, now)
         .await?;
-    let (answer, id) = match done {
-        Done::First(opening) => (print(&opening), Some(opening.debt.id)),
-        Done::Again(answer) => (answer, None),
-    };
+    Ok(created(match done {
+        Done::First(opening) => print(&opening),
+        Done::Again(answer) => answer,
+    }))
+}
+
+/// The answer with the address of the notice that is in it.
+fn created(answer: Answer) -> Response {
+    let notice: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+    let location = notice
+        .get("id")
+        .and_then(Value::as_str)
+        .and_then(|id| format!("/api/v1/notices/{id}").parse().ok());
     let mut response = respond(answer);
-    if let Some(location) = id.and_then(|id| format!("/api/v1/notices/{id}").parse().ok()) {
+    if let Some(location) = location {
         response.headers_mut().insert(header::LOCATION, location);
     }
-    Ok(response)
+    response
 }
 
 /// Read a notice
@@ -99,7 +127,8 @@ pub(super) async fn read(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let creditor = web.caller(&headers, Scope::NoticesRead).await?;
-    let debt = web.desk.debt(&creditor.code, &DebtId::new(id)).await?;
+    let id = DebtId::parse(&id).ok_or_else(Problem::not_found)?;
+    let debt = web.desk.debt(&creditor.code, &id).await?;
     let today = web.clock.now().day_in_rome();
     Ok(respond(Answer {
         http_status: 200,
@@ -133,16 +162,16 @@ pub(super) async fn list(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let creditor = web.caller(&headers, Scope::NoticesRead).await?;
-    let QueryOf(fields) = fields.map_err(|_| Problem::not_found())?;
+    let QueryOf(fields) = fields.map_err(|_| Problem::malformed_query())?;
     let mut query = Query::new(fields);
     let filter = Filter {
-        child: query.text("child"),
+        child: query.text("child", request::CODE),
         state: query.word("state", PublicState::parse),
         kind: query.word("kind", DebtKind::parse),
-        before: query.text("cursor"),
+        before: query.cursor(),
         limit: query.limit(),
     };
-    let external_id = query.text("external_id");
+    let external_id = query.text("external_id", request::EXTERNAL_ID);
     query.finish()?;
     let today = web.clock.now().day_in_rome();
     let (debts, next_cursor) = match external_id {
@@ -202,6 +231,7 @@ pub(super) async fn cancel(
     body: Body,
 ) -> Result<Response, Problem> {
     let creditor = web.caller(&headers, Scope::NoticesWrite).await?;
+    let id = DebtId::parse(&id).ok_or_else(Problem::not_found)?;
     let key = idempotency_key(&headers)?;
     let bytes = web.bytes(body).await?;
     let now = web.clock.now();
@@ -219,7 +249,7 @@ pub(super) async fn cancel(
     });
     let done = web
         .desk
-        .cancel_debt(&creditor.code, &DebtId::new(id), repeat, now)
+        .cancel_debt(&creditor.code, &id, repeat, now)
         .await?;
     Ok(respond(match done {
         Done::First(debt) => print(&debt),

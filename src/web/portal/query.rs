@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::ids::DebtId;
+use crate::domain::text::is_one_line;
 use crate::web::problem::Problem;
 use crate::web::wrong::{FieldError, Wrong};
 
@@ -25,14 +27,30 @@ impl Query {
         }
     }
 
-    /// A text, when it is given and not empty.
-    pub(super) fn text(&mut self, field: &str) -> Option<String> {
+    fn take(&mut self, field: &str) -> Option<String> {
         self.rest.remove(field).filter(|text| !text.is_empty())
+    }
+
+    /// A text of at most `limit` characters on one line, when it is given and not empty.
+    pub(super) fn text(&mut self, field: &str, limit: usize) -> Option<String> {
+        let text = self.take(field)?;
+        if text.chars().count() > limit {
+            self.wrong(field, Wrong::TooLong(limit));
+        } else if !is_one_line(&text) {
+            self.wrong(field, Wrong::NotOneLine);
+        }
+        Some(text)
+    }
+
+    /// Where the page begins: the id of the last row of the page before.
+    pub(super) fn cursor(&mut self) -> Option<String> {
+        self.word("cursor", DebtId::parse)
+            .map(|id| id.as_str().to_owned())
     }
 
     /// A word that must be one of a set.
     pub(super) fn word<T>(&mut self, field: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
-        let text = self.text(field)?;
+        let text = self.take(field)?;
         let parsed = parse(&text);
         if parsed.is_none() {
             self.wrong(field, Wrong::NotOffered);
@@ -42,7 +60,7 @@ impl Query {
 
     /// The number of rows on a page.
     pub(super) fn limit(&mut self) -> i64 {
-        let limit = match self.text("limit").map(|text| text.parse::<u32>()) {
+        let limit = match self.take("limit").map(|text| text.parse::<u32>()) {
             None => PAGE,
             Some(Ok(limit)) if (1..=PAGE_LIMIT).contains(&limit) => limit,
             Some(_) => {

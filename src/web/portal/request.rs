@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::desk::debts::DueDay;
 use crate::domain::creditor::{Creditor, Service};
 use crate::domain::day::Day;
-use crate::domain::debt::{DebtKind, Order};
+use crate::domain::debt::{Debt, DebtKind, Order};
 use crate::domain::money::{AmountError, Cents};
 use crate::domain::party::{Child, Email, FiscalCode, PartyError, Payer};
 use crate::web::fields::{Form, Object};
@@ -20,11 +20,11 @@ pub(super) struct Asked {
 }
 
 /// Longest `external_id`.
-const EXTERNAL_ID: usize = 70;
+pub(super) const EXTERNAL_ID: usize = 70;
 /// Longest name of a person (`fullName`, stText70).
 const NAME: usize = 70;
 /// Longest code of a child or a service.
-const CODE: usize = 35;
+pub(super) const CODE: usize = 35;
 /// Longest description (`description`, stText140).
 const DESCRIPTION: usize = 140;
 /// Longest e-mail address (`stEMail`).
@@ -32,11 +32,18 @@ const EMAIL: usize = 256;
 /// Long enough to tell a wrong code from a right one.
 const WORD: usize = 35;
 
-/// Reads a request for a notice of this creditor.
+/// Reads a request for a notice of this creditor. What an existing notice under the same external id
+/// has already is not refused any more: the day may have passed, the limits may have changed.
 ///
 /// # Errors
 /// 422 with every wrong field.
-pub(super) fn read(value: &Value, creditor: &Creditor, today: Day) -> Result<Asked, Problem> {
+pub(super) fn read(
+    value: &Value,
+    creditor: &Creditor,
+    existing: Option<&Debt>,
+    today: Day,
+) -> Result<Asked, Problem> {
+    let existing = existing.map(|debt| &debt.order);
     let mut form = Form::default();
     let mut root = form.root(value);
     let kind = root.parsed(&mut form, "kind", WORD, |text| {
@@ -50,11 +57,17 @@ pub(super) fn read(value: &Value, creditor: &Creditor, today: Day) -> Result<Ask
         .map(str::to_owned);
     let child = child(&mut form, &mut root);
     let payer = payer(&mut form, &mut root);
-    let amount = amount(&mut form, &mut root, service);
+    let amount = amount(
+        &mut form,
+        &mut root,
+        service,
+        existing.map(|order| order.amount),
+    );
     let description = root
         .optional_text(&mut form, "description", DESCRIPTION)
         .map(str::to_owned);
     let due_on = root.optional_parsed(&mut form, "due_on", WORD, |text| match Day::parse(text) {
+        Ok(day) if existing.is_some_and(|order| order.due_on == day) => Ok(day),
         Ok(day) if day < today => Err(Wrong::InThePast),
         Ok(day) => Ok(day),
         Err(_) => Err(Wrong::Day),
@@ -134,12 +147,18 @@ fn fiscal_code(text: &str) -> Result<FiscalCode, Wrong> {
 }
 
 /// An amount within pagoPA's limits, and within the service's.
-fn amount(form: &mut Form, root: &mut Object<'_>, service: Option<&Service>) -> Option<Cents> {
+fn amount(
+    form: &mut Form,
+    root: &mut Object<'_>,
+    service: Option<&Service>,
+    existing: Option<Cents>,
+) -> Option<Cents> {
     let cents = root.integer(form, "amount_cents")?;
     let wrong = match Cents::due(cents) {
+        Ok(amount) if existing == Some(amount) => return Some(amount),
         Ok(amount) => match service {
-            Some(service) if amount < service.min => Wrong::BelowMinimum(service.min.to_string()),
-            Some(service) if amount > service.max => Wrong::AboveMaximum(service.max.to_string()),
+            Some(service) if amount < service.min => Wrong::BelowMinimum(service.min),
+            Some(service) if amount > service.max => Wrong::AboveMaximum(service.max),
             _ => return Some(amount),
         },
         Err(AmountError::Zero) => Wrong::AmountZero,
