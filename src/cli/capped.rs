@@ -3,6 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::Extension;
 use axum_server::accept::Accept;
@@ -17,6 +18,8 @@ const CONNECTIONS: usize = 512;
 pub(super) struct Capped<A> {
     inner: A,
     room: Arc<Semaphore>,
+    /// Whether it was said that there is no room: once, and not for each connection.
+    is_full: Arc<AtomicBool>,
 }
 
 /// Held by the service of a connection, and given back with it.
@@ -27,6 +30,7 @@ impl<A> Capped<A> {
         Capped {
             inner,
             room: Arc::new(Semaphore::new(CONNECTIONS)),
+            is_full: Arc::new(AtomicBool::new(false)),
         }
     }
 }
@@ -45,12 +49,15 @@ where
 
     fn accept(&self, stream: I, service: S) -> Self::Future {
         let Ok(place) = self.room.clone().try_acquire_owned() else {
-            tracing::warn!(
-                connections = CONNECTIONS,
-                "a connection was closed: there are too many"
-            );
+            if !self.is_full.swap(true, Ordering::Relaxed) {
+                tracing::warn!(
+                    connections = CONNECTIONS,
+                    "connections are being closed: there are too many"
+                );
+            }
             return Box::pin(async { Err(io::Error::other("too many connections")) });
         };
+        self.is_full.store(false, Ordering::Relaxed);
         let accepted = self.inner.accept(stream, service);
         Box::pin(async move {
             let (stream, service) = accepted.await?;
