@@ -1,0 +1,12 @@
+//! What the benchmarks share: databases on a real disk, a gateway with open doors, messages that
+//! cost nothing to make, and figures with their spread.
+
+pub(crate) mod database;
+pub(crate) mod figures;
+pub(crate) mod gateway;
+pub(crate) mod http;
+pub(crate) mod messages;
+pub(crate) mod notices;
+
+/// The municipality of the demo, whose notices are paid here.
+pub(crate) const TOWN: &str = "77777777777";
