@@ -152,16 +152,26 @@ impl Holder {
         let ended = loop {
             tokio::select! {
                 ended = &mut run => break ended.unwrap_or(Err(JobError::Died)),
-                _ = beat.tick() => {
-                    if !self.take(job.name).await? {
-                        tracing::warn!(job = job.name, "another process has taken the lease");
-                    }
-                }
+                _ = beat.tick() => self.renew(job.name).await,
             }
         };
         let error = ended.as_ref().err().map(ToString::to_string);
         self.give(job.name, error.as_deref()).await?;
         ended.map(Some)
+    }
+
+    /// Renews the lease of a run that goes on. When that fails the run goes on all the same: what it
+    /// does may be done twice.
+    async fn renew(&self, job: &str) {
+        match self.take(job).await {
+            Ok(true) => {}
+            Ok(false) => tracing::warn!(job, "another process has taken the lease"),
+            Err(error) => tracing::warn!(
+                job,
+                error = &error as &dyn std::error::Error,
+                "the lease could not be renewed"
+            ),
+        }
     }
 
     /// Gives the lease back and records how the last run went.
