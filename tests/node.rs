@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::engines::engines;
 use crate::world::{
-    BROKER, CATERER, STATION, TOWN, envelope, get, head, qr, receipt, top_up, verify,
+    BROKER, CATERER, STATION, TOWN, envelope, get, head, qr, receipt, top_up, v1, verify,
 };
 
 const UNKNOWN: &str = "302000000000999942";
@@ -75,6 +75,27 @@ engines! {
         assert_eq!(iban("<transferType>POSTAL</transferType>").await, (postal.to_owned(), None));
         assert_eq!(iban("<transferType>PAGOPA</transferType>").await, (bank.to_owned(), Some(postal.to_owned())));
         assert_eq!(iban("").await, (bank.to_owned(), None));
+    }
+
+    async fn the_first_version_says_the_same_with_fewer_words(world: &World) {
+        let notice = world.top_up().await;
+        let message = get(&number(&notice), "<transferType>PAGOPA</transferType>");
+        let (first, second) = (world.soap(v1(&message)).await, world.soap(message).await);
+        assert_eq!((first.element().name.as_str(), first.outcome().as_str()), ("paGetPaymentRes", "OK"));
+        for path in [
+            "data/creditorReferenceId",
+            "data/paymentAmount",
+            "data/debtor/fullName",
+            "data/transferList/transfer/IBAN",
+            "data/transferList/transfer/transferCategory",
+        ] {
+            assert_eq!(first.text_of(path), second.text_of(path), "{path}");
+        }
+        for path in ["companyName", "metadata"] {
+            let path = format!("data/transferList/transfer/{path}");
+            assert_eq!(first.text_of(&path), None);
+            assert!(second.text_of(&path).is_some());
+        }
     }
 
     async fn verify_and_get_change_nothing(world: &World) {

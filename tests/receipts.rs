@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Row};
 
 use crate::engines::{Database, engines};
-use crate::world::{BROKER, CATERER, STATION, TOWN, World, get, receipt, verify};
+use crate::world::{BROKER, CATERER, STATION, TOWN, World, get, receipt, v1, verify};
 
 const UNKNOWN: &str = "302000000000999942";
 
@@ -232,6 +232,27 @@ engines! {
             world.soap(good.replace("<receiptId>r-1</receiptId>", "")).await;
         }
         assert_eq!(world.exceptions().await, ["unreadable_receipt", "reference_conflict"]);
+    }
+
+    async fn both_versions_are_mixed_freely(world: &World) {
+        for (id, is_get_v1, is_receipt_v1) in [("r-1", true, false), ("r-2", false, true), ("r-3", true, true)] {
+            let notice = world.top_up().await;
+            let asked = get(&number(&notice), "");
+            let asked = if is_get_v1 { v1(&asked) } else { asked };
+            assert_eq!(world.soap(asked).await.outcome(), "OK");
+            let paid = receipt(&number(&notice), id, "50.00");
+            let paid = if is_receipt_v1 { v1(&paid) } else { paid };
+            let reply = world.soap(paid.clone()).await;
+            assert_eq!(reply.outcome(), "OK");
+            let root = if is_receipt_v1 { "paSendRTRes" } else { "paSendRTV2Response" };
+            assert_eq!(reply.element().name, root);
+            assert_eq!(world.notice(&notice["id"]).await["state"], "paid");
+            // The same receipt in the other version is still the same receipt.
+            assert_eq!(world.soap(v1(&paid)).await.outcome(), "OK");
+        }
+        world.run_jobs().await;
+        assert_eq!(world.balance_entries("50004").await, [5_000; 3]);
+        assert!(world.exceptions().await.is_empty());
     }
 
     async fn a_former_station_is_heard(world: &World) {

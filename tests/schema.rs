@@ -9,7 +9,7 @@ use mock_psp::verdict::{Operation, judge};
 use serde_json::json;
 
 use crate::engines::engines;
-use crate::world::{Reply, envelope, get, head, qr, receipt, top_up, verify};
+use crate::world::{Reply, envelope, get, head, qr, receipt, top_up, v1, verify};
 
 /// Whether xmllint is on the machine; when it is not, that is said once, past the capture.
 fn has_xmllint() -> bool {
@@ -122,11 +122,20 @@ engines! {
             for kind in ["", "<transferType>POSTAL</transferType>", "<transferType>PAGOPA</transferType>"] {
                 check(Operation::GetPaymentV2, &world.soap(get(number, kind)).await);
             }
+            check(Operation::GetPayment, &world.soap(v1(&get(number, ""))).await);
+            check(
+                Operation::GetPayment,
+                &world
+                    .soap(v1(&get(number, "<transferType>PAGOPA</transferType>")))
+                    .await,
+            );
             let message = receipt(number, number, "50.00");
             check(Operation::SendRtV2, &world.soap(message.clone()).await);
             check(Operation::SendRtV2, &world.soap(message.clone()).await);
             check(Operation::SendRtV2, &world.soap(message.replace("50.00", "51.00")).await);
             check(Operation::SendRtV2, &world.soap(message.replace("<paymentAmount>", "<paymentAmount>x")).await);
+            check(Operation::SendRt, &world.soap(v1(&message)).await);
+            check(Operation::GetPayment, &world.soap(v1(&get(number, ""))).await);
             // Every KO that a message can bring about.
             check(Operation::VerifyPaymentNotice, &world.soap(verify(number)).await);
             check(Operation::GetPaymentV2, &world.soap(get(number, "")).await);

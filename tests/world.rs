@@ -431,3 +431,10 @@ pub fn receipt(number: &str, id: &str, amount: &str) -> String {
         ),
     )
 }
+
+/// The first version of a get or a receipt: the same message under its older name.
+pub fn v1(message: &str) -> String {
+    message
+        .replace("paGetPaymentV2Request", "paGetPaymentReq")
+        .replace("paSendRTV2Request", "paSendRTReq")
+}

@@ -150,13 +150,13 @@ impl Door {
                 let answer = self.bounded(self.verify(element, call.started_at)).await;
                 Spoken::Now(reply::verify(answer, &call.subject))
             }
-            Operation::GetV2 => {
+            Operation::Get(version) => {
                 let answer = self.bounded(self.get(element, call.started_at)).await;
-                Spoken::Now(reply::get_v2(answer, &call.subject))
+                Spoken::Now(reply::get(version, answer, &call.subject))
             }
-            Operation::ReceiptV2 => {
+            Operation::Receipt(version) => {
                 let deadline = Duration::from_secs(self.config.receipt_deadline_s);
-                let recorded = self.receipt(element, call.clone());
+                let recorded = self.receipt(version, element, call.clone());
                 match tokio::time::timeout(deadline, recorded).await {
                     Ok(spoken) => spoken,
                     Err(_) => Spoken::Now(refuse(503, "the receipt was not recorded in time")),

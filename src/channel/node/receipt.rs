@@ -6,10 +6,10 @@
 //! creditor) or that cannot be read is answered KO, because a KO makes the node give it up.
 
 use super::fault::Fault;
-use super::wire::{Head, PA_FOR_NODE, limited};
+use super::wire::{Head, PA_FOR_NODE, Version, limited};
 use super::{Door, Spoken, refuse, reply};
 use crate::desk::collect::{Collected, Content, Deposit};
-use crate::desk::journal::{Call, Reply, Subject};
+use crate::desk::journal::Call;
 use crate::domain::creditor::Creditor;
 use crate::domain::day::{Day, Instant};
 use crate::domain::money::Cents;
@@ -23,7 +23,7 @@ use crate::wire::xml::Element;
 
 impl Door {
     /// Records a receipt and answers it.
-    pub(super) async fn receipt(&self, element: &Element, call: Call) -> Spoken {
+    pub(super) async fn receipt(&self, version: Version, element: &Element, call: Call) -> Spoken {
         let (content, fault) = match self.content(element, &call) {
             Ok(content) => (content, None),
             Err(fault) => {
@@ -38,7 +38,9 @@ impl Door {
         let deposit = Deposit {
             call,
             content,
-            print: Box::new(move |collected, subject| print(collected, fault.as_ref(), subject)),
+            print: Box::new(move |collected, subject| {
+                reply::receipt(version, answer(collected, fault.as_ref()), subject)
+            }),
         };
         match self.desk.collect(deposit).await {
             Ok(reply) => Spoken::Recorded(reply),
@@ -104,21 +106,20 @@ impl Door {
     }
 }
 
-/// The reply to what became of a receipt.
-fn print(collected: &Collected, foreign: Option<&Fault>, subject: &Subject) -> Reply {
-    let answer = match collected {
+/// The answer to what became of a receipt.
+fn answer(collected: &Collected, foreign: Option<&Fault>) -> Result<(), Fault> {
+    match collected {
+        Collected::Recorded | Collected::Repeated => Ok(()),
+        Collected::Conflict => Err(Fault::from(Refusal::Conflict)),
         Collected::Foreign => Err(foreign
             .cloned()
             .unwrap_or_else(|| Fault::from(Refusal::WrongCreditor))),
-        Collected::Recorded | Collected::Repeated => Ok(()),
-        Collected::Conflict => Err(Fault::from(Refusal::Conflict)),
         Collected::Kept(detail) => Err(Fault {
             code: "PAA_SINTASSI_EXTRAXSD",
             string: "Errore di sintassi extra XSD",
             description: Some(detail.clone()),
         }),
-    };
-    reply::receipt_v2(answer, subject)
+    }
 }
 
 fn wrong(element: &Element, name: &str, expected: &str, found: &str) -> Malformed {

@@ -6,7 +6,7 @@
 
 use super::fault::Fault;
 use super::notice::Payable;
-use super::wire::PA_FOR_NODE;
+use super::wire::{PA_FOR_NODE, Version};
 use crate::desk::journal::{Reply, Subject};
 use crate::domain::party::PartyKind;
 use crate::domain::text::cut;
@@ -35,9 +35,13 @@ pub(super) fn verify(answer: Result<Payable, Fault>, subject: &Subject) -> Reply
     })
 }
 
-/// `paGetPaymentV2Response`.
-pub(super) fn get_v2(answer: Result<Payable, Fault>, subject: &Subject) -> Reply {
-    print("paGetPaymentV2Response", answer, subject, |w, payable| {
+/// `paGetPaymentRes`, `paGetPaymentV2Response`.
+pub(super) fn get(version: Version, answer: Result<Payable, Fault>, subject: &Subject) -> Reply {
+    let root = match version {
+        Version::V1 => "paGetPaymentRes",
+        Version::V2 => "paGetPaymentV2Response",
+    };
+    print(root, answer, subject, |w, payable| {
         let order = &payable.debt.order;
         w.nested("data", |w| {
             w.leaf("creditorReferenceId", payable.debt.notice.iuv().as_str());
@@ -47,14 +51,18 @@ pub(super) fn get_v2(answer: Result<Payable, Fault>, subject: &Subject) -> Reply
             w.leaf("companyName", cut(&payable.creditor.name, 140));
             w.optional("officeName", office(payable));
             debtor(w, payable);
-            w.nested("transferList", |w| transfer(w, payable));
+            w.nested("transferList", |w| transfer(w, version, payable));
         });
     })
 }
 
-/// `paSendRTV2Response`.
-pub(super) fn receipt_v2(answer: Result<(), Fault>, subject: &Subject) -> Reply {
-    print("paSendRTV2Response", answer, subject, |_, ()| {})
+/// `paSendRTRes`, `paSendRTV2Response`.
+pub(super) fn receipt(version: Version, answer: Result<(), Fault>, subject: &Subject) -> Reply {
+    let root = match version {
+        Version::V1 => "paSendRTRes",
+        Version::V2 => "paSendRTV2Response",
+    };
+    print(root, answer, subject, |_, ()| {})
 }
 
 fn office(payable: &Payable) -> Option<&str> {
@@ -82,14 +90,16 @@ fn debtor(w: &mut Writer, payable: &Payable) {
 }
 
 /// The one transfer: all of it to the creditor's own account.
-fn transfer(w: &mut Writer, payable: &Payable) {
+fn transfer(w: &mut Writer, version: Version, payable: &Payable) {
     let account = payable.creditor.accounts.choose(payable.transfer_type);
     let order = &payable.debt.order;
     w.nested("transfer", |w| {
         w.leaf("idTransfer", "1");
         w.leaf("transferAmount", &order.amount.to_string());
         w.leaf("fiscalCodePA", payable.creditor.code.as_str());
-        w.leaf("companyName", cut(&payable.creditor.name, 140));
+        if version == Version::V2 {
+            w.leaf("companyName", cut(&payable.creditor.name, 140));
+        }
         w.leaf("IBAN", account.iban.as_str());
         let remittance = format!(
             "/RFB/{}/{}/TXT/{}",
@@ -104,7 +114,8 @@ fn transfer(w: &mut Writer, payable: &Payable) {
             .get(&order.service)
             .map_or(SCHOOL_MEALS, |service| service.taxonomy.as_str());
         w.leaf("transferCategory", cut(taxonomy, 140));
-        if let Some(support) = account.support {
+        // The second account is asked for in V2 only (SANP, `transferType`).
+        if let Some(support) = account.support.filter(|_| version == Version::V2) {
             w.nested("metadata", |w| {
                 w.nested("mapEntry", |w| {
                     w.leaf("key", "IBANAPPOGGIO");

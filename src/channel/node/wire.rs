@@ -20,10 +20,20 @@ pub(super) const PA_FOR_NODE: &str = "http://pagopa-api.pagopa.gov.it/pa/paForNo
 pub(super) enum Operation {
     /// `paVerifyPaymentNotice`
     Verify,
-    /// `paGetPaymentV2`
-    GetV2,
-    /// `paSendRTV2`
-    ReceiptV2,
+    /// `paGetPayment`, `paGetPaymentV2`
+    Get(Version),
+    /// `paSendRT`, `paSendRTV2`
+    Receipt(Version),
+}
+
+/// Two generations of the same message. The node may mix them: a V1 get can be closed by a V2
+/// receipt, and the other way round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Version {
+    /// The first.
+    V1,
+    /// The second: names of the beneficiaries, stamps, `IBANAPPOGGIO`.
+    V2,
 }
 
 impl Operation {
@@ -31,8 +41,10 @@ impl Operation {
     pub(super) fn name(self) -> &'static str {
         match self {
             Operation::Verify => "paVerifyPaymentNotice",
-            Operation::GetV2 => "paGetPaymentV2",
-            Operation::ReceiptV2 => "paSendRTV2",
+            Operation::Get(Version::V1) => "paGetPayment",
+            Operation::Get(Version::V2) => "paGetPaymentV2",
+            Operation::Receipt(Version::V1) => "paSendRT",
+            Operation::Receipt(Version::V2) => "paSendRTV2",
         }
     }
 
@@ -41,8 +53,10 @@ impl Operation {
     pub(super) fn of(element: &Element) -> Option<Operation> {
         match element.name.as_str() {
             "paVerifyPaymentNoticeReq" => Some(Operation::Verify),
-            "paGetPaymentV2Request" => Some(Operation::GetV2),
-            "paSendRTV2Request" => Some(Operation::ReceiptV2),
+            "paGetPaymentReq" => Some(Operation::Get(Version::V1)),
+            "paGetPaymentV2Request" => Some(Operation::Get(Version::V2)),
+            "paSendRTReq" => Some(Operation::Receipt(Version::V1)),
+            "paSendRTV2Request" => Some(Operation::Receipt(Version::V2)),
             _ => None,
         }
     }
@@ -64,7 +78,7 @@ pub(super) struct Verify {
     pub notice: NoticeNumber,
 }
 
-/// `paGetPaymentV2Request`. The amount, note and due date that the node repeats are checked and
+/// `paGetPaymentReq`, `paGetPaymentV2Request`. The amount, note and due date that the node repeats are checked and
 /// not used: the answer is always what is due now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Get {
