@@ -17,6 +17,7 @@
 
 mod engines;
 mod house;
+mod kill;
 mod ledger;
 mod node;
 mod portal;
