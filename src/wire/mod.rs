@@ -6,6 +6,7 @@ pub mod digest;
 pub mod intake;
 pub mod soap;
 pub mod xml;
+pub mod xsd;
 
 use std::fmt;
 
