@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use tokio::sync::Notify;
 
-use crate::channel::node;
+use crate::channel::node::{self, Guard, SchemaError};
 use crate::clock::{Clock, Ids};
 use crate::config::{Config, ConfigError};
 use crate::desk::{Desk, Tasks};
@@ -22,6 +22,7 @@ pub struct App {
     config: Config,
     clock: Clock,
     desk: Desk,
+    guard: Arc<Guard>,
     jobs: Vec<Job>,
 }
 
@@ -34,6 +35,9 @@ pub enum AppError {
     /// The database cannot be opened or migrated.
     #[error("the database cannot be used")]
     Store(#[from] StoreError),
+    /// A contract of ours cannot be used.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
     /// The ledger's client cannot be made.
     #[error(transparent)]
     Courier(#[from] CourierError),
@@ -74,6 +78,7 @@ impl App {
             config,
             clock,
             desk,
+            guard: Arc::new(Guard::new()?),
             jobs,
         };
         Ok((app, tasks))
@@ -94,7 +99,13 @@ impl App {
             self.desk.clone(),
             self.clock.clone(),
             self.config.node.clone(),
+            self.guard.clone(),
         )
+    }
+
+    /// The judge of what leaves the node's door.
+    pub fn guard(&self) -> &Arc<Guard> {
+        &self.guard
     }
 
     /// The jobs.

@@ -4,13 +4,17 @@
 //! [`Config::register`] then checks the meaning and reports every mistake at once.
 
 mod creditors;
+mod operators;
+mod services;
 
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 use serde::Deserialize;
 
-pub use creditors::{CreditorConfig, NumberingConfig, ServiceConfig};
+pub use creditors::{CreditorConfig, NumberingConfig, ReceiptsConfig, RepeatedConfig};
+pub use operators::OperatorConfig;
+pub use services::{CatalogueConfig, ServiceConfig};
 
 /// The text of `config/pagomensa.toml`.
 pub const DEFAULTS: &str = include_str!("../config/pagomensa.toml");
@@ -38,6 +42,9 @@ pub struct Config {
     /// The creditors.
     #[serde(default)]
     pub creditors: Vec<CreditorConfig>,
+    /// The companies that run canteens for creditors.
+    #[serde(default)]
+    pub operators: Vec<OperatorConfig>,
 }
 
 /// Section `[web]`.

@@ -40,7 +40,31 @@ macro_rules! engines {
     };
 }
 
-pub(crate) use engines;
+/// The same over a gateway with settings of its own, TOML over the demo's.
+macro_rules! engines_with {
+    ($overrides:expr; $(async fn $name:ident($world:ident: &World) $body:block)*) => {
+        $(mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            async fn body_of_the_test($world: &$crate::world::World) $body
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                $crate::world::run_with(pagomensa::store::Engine::Sqlite, $overrides, async |world| body_of_the_test(world).await)
+                    .await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                $crate::world::run_with(pagomensa::store::Engine::Postgres, $overrides, async |world| body_of_the_test(world).await)
+                    .await;
+            }
+        })*
+    };
+}
+
+pub(crate) use {engines, engines_with};
 
 /// A database of one test.
 pub struct Database {

@@ -15,11 +15,14 @@
     reason = "a test that fails says so by panicking"
 )]
 
+mod changes;
+mod conformance;
 mod engines;
 mod house;
 mod kill;
 mod ledger;
 mod node;
+mod operators;
 mod portal;
 mod receipts;
 mod schema;

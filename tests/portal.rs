@@ -226,7 +226,9 @@ engines! {
             ("POST", "/api/v1/notices"),
             ("GET", "/api/v1/notices"),
             ("GET", "/api/v1/notices/{id}"),
+            ("PATCH", "/api/v1/notices/{id}"),
             ("POST", "/api/v1/notices/{id}/cancel"),
+            ("POST", "/api/v1/notices/{id}/paid-elsewhere"),
             ("GET", "/api/v1/exceptions"),
         ];
         // Every route of the document stands in this table: a new one does not pass unseen.

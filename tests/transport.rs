@@ -123,7 +123,8 @@ impl Stage {
             handshake_timeout_s: 5,
         };
         let acceptor = PeerAcceptor::new(&config.tls).unwrap();
-        let router = node::router(world.app.desk().clone(), world.clock.clone(), config);
+        let (desk, guard) = (world.app.desk().clone(), world.app.guard().clone());
+        let router = node::router(desk, world.clock.clone(), config, guard);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let handle = Handle::new();

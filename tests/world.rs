@@ -90,10 +90,15 @@ impl Reply {
 
 /// Runs a test on one engine, and checks at its end that nothing is owed to the ledger.
 pub async fn run(engine: Engine, check: impl AsyncFnOnce(&World)) {
+    run_with(engine, "", check).await;
+}
+
+/// The same with settings of its own, TOML over the demo's.
+pub async fn run_with(engine: Engine, overrides: &str, check: impl AsyncFnOnce(&World)) {
     let Some(database) = Database::fresh(engine).await else {
         return;
     };
-    let world = World::over(database, "").await;
+    let world = World::over(database, overrides).await;
     check(&world).await;
     world.end().await;
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Outcome, Reported, answer};
 use crate::clock::{Clock, Ids};
-use crate::desk::keys::{NewKey, Scope, create};
+use crate::desk::keys::{NewKey, Role, Scope, create_as};
 use crate::domain::party::CreditorCode;
 use crate::store::{Store, keys};
 
@@ -27,15 +27,27 @@ pub enum Keys {
 pub struct New {
     #[command(flatten)]
     reported: Reported,
-    /// The fiscal code of the creditor whose data the key opens
-    #[arg(long, value_name = "FISCAL_CODE")]
-    creditor: String,
+    #[command(flatten)]
+    owner: Owner,
     /// What the key is for, in your own words
     #[arg(long)]
     name: String,
     /// What the key may do; everything when left out. May be repeated
     #[arg(long = "scope", value_parser = PossibleValuesParser::new(Scope::ALL.map(Scope::as_str)))]
     scopes: Vec<String>,
+}
+
+/// Whose a key is.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Owner {
+    /// The fiscal code of the creditor whose data the key opens
+    #[arg(long, value_name = "FISCAL_CODE")]
+    creditor: Option<String>,
+    /// The fiscal code of the operator: the key opens the data of every creditor it works for, and
+    /// each request names one in the header Pagomensa-Creditor
+    #[arg(long, value_name = "FISCAL_CODE")]
+    operator: Option<String>,
 }
 
 /// Which key to revoke.
@@ -57,9 +69,18 @@ pub(super) async fn run(command: Keys) -> Outcome {
 
 async fn make(new: New) -> Outcome {
     let config = new.reported.configured.load()?;
-    let creditor = CreditorCode::parse(&new.creditor)?;
-    if config.register()?.get(&creditor).is_none() {
-        return Err(format!("the configuration has no creditor {creditor}").into());
+    let register = config.register()?;
+    let (role, text) = match (&new.owner.creditor, &new.owner.operator) {
+        (Some(code), _) => (Role::Creditor, code.as_str()),
+        (None, code) => (Role::Operator, code.as_deref().unwrap_or_default()),
+    };
+    let owner = CreditorCode::parse(text)?;
+    let is_known = match role {
+        Role::Creditor => register.get(&owner).is_some(),
+        Role::Operator => register.operator(&owner).is_some(),
+    };
+    if !is_known {
+        return Err(format!("the configuration has no {} {owner}", role.as_str()).into());
     }
     let scopes: Vec<Scope> = if new.scopes.is_empty() {
         Scope::ALL.to_vec()
@@ -69,14 +90,15 @@ async fn make(new: New) -> Outcome {
     let store = Store::open(&config.database).await?;
     store.migrate().await?;
     let wanted = NewKey {
-        creditor: &creditor,
+        creditor: &owner,
         name: &new.name,
         scopes: &scopes,
     };
-    let key = create(&store, &Ids::default(), &wanted, Clock::System.now()).await?;
+    let now = Clock::System.now();
+    let key = create_as(role, &store, &Ids::default(), &wanted, now).await?;
     answer(
         new.reported.json,
-        &json!({ "key": key, "creditor": creditor.as_str() }),
+        &json!({ "key": key, role.as_str(): owner.as_str() }),
         std::slice::from_ref(&key),
     )?;
     Ok(ExitCode::SUCCESS)
@@ -92,7 +114,7 @@ async fn list(reported: &Reported) -> Outcome {
         .map(|row| {
             json!({
                 "prefix": row.prefix,
-                "creditor": row.creditor.as_str(),
+                row.role.as_str(): row.creditor.as_str(),
                 "name": row.name,
                 "scopes": row.scopes.split(' ').collect::<Vec<_>>(),
                 "created_at": row.created_at.to_string(),
@@ -107,8 +129,13 @@ async fn list(reported: &Reported) -> Outcome {
                 .revoked_at
                 .map_or_else(|| "active".to_owned(), |at| format!("revoked {at}"));
             format!(
-                "pm_{}  {}  {}  {}  [{}]",
-                row.prefix, row.creditor, state, row.name, row.scopes
+                "pm_{}  {} {}  {}  {}  [{}]",
+                row.prefix,
+                row.role.as_str(),
+                row.creditor,
+                state,
+                row.name,
+                row.scopes
             )
         })
         .collect();

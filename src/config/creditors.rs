@@ -1,15 +1,15 @@
 //! The sections `[[creditors]]`, and the register of creditors that they make.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 
+use super::operators::operator;
+use super::services::{ServiceConfig, services};
 use super::{Config, ConfigError, Mistake};
-use crate::domain::creditor::{Accounts, Creditor, Register, Service};
+use crate::domain::creditor::{Accounts, Creditor, ReceiptPolicy, Register, Repeated};
 use crate::domain::iban::Iban;
-use crate::domain::money::Cents;
 use crate::domain::notice::{Numbering, TwoDigits};
 use crate::domain::party::CreditorCode;
+use crate::domain::payment::CaseCode;
 
 /// One `[[creditors]]` section.
 #[derive(Debug, Clone, Deserialize)]
@@ -25,10 +25,19 @@ pub struct CreditorConfig {
     pub broker: String,
     /// 1–35 characters each.
     pub stations: Vec<String>,
+    /// Stations of before a move, 1–35 characters each.
+    #[serde(default)]
+    pub former_stations: Vec<String>,
     /// Account at a bank.
     pub bank_iban: Option<String>,
     /// Account at Poste Italiane.
     pub postal_iban: Option<String>,
+    /// Further accounts that are registered with pagoPA.
+    #[serde(default)]
+    pub other_ibans: Vec<String>,
+    /// What is done with receipts that are not as they should be.
+    #[serde(default)]
+    pub receipts: ReceiptsConfig,
     /// First place of the sequence of notice numbers.
     #[serde(default = "one")]
     pub first_number: i64,
@@ -36,6 +45,27 @@ pub struct CreditorConfig {
     pub numbering: NumberingConfig,
     /// What can be paid.
     pub services: Vec<ServiceConfig>,
+}
+
+/// `[creditors.receipts]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReceiptsConfig {
+    /// `ok` or `ko`.
+    pub repeated: RepeatedConfig,
+    /// Codes of doubts for which a receipt is refused.
+    pub refuse: Vec<String>,
+}
+
+/// What an identical receipt hears when it comes again.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RepeatedConfig {
+    /// OK.
+    #[default]
+    Ok,
+    /// `PAA_RECEIPT_DUPLICATA`.
+    Ko,
 }
 
 /// `[creditors.numbering]`.
@@ -51,26 +81,6 @@ pub struct NumberingConfig {
     pub application: Option<String>,
 }
 
-/// One `[[creditors.services]]` section.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ServiceConfig {
-    /// Its code.
-    pub code: String,
-    /// Its name for people.
-    pub name: String,
-    /// The taxonomy of pagoPA.
-    pub taxonomy: String,
-    /// The smallest top-up in cents.
-    pub min_cents: i64,
-    /// The largest top-up in cents.
-    pub max_cents: i64,
-    /// Days to the due day.
-    pub due_days: i32,
-    /// Whether it can be paid later.
-    pub payable_after_due: bool,
-}
-
 fn one() -> i64 {
     1
 }
@@ -80,24 +90,29 @@ fn three() -> u8 {
 }
 
 /// Collects what is wrong, with the key it is wrong at.
-struct Review {
+pub(super) struct Review {
     mistakes: Vec<Mistake>,
 }
 
 impl Review {
     /// The value, or nothing and a mistake.
-    fn take<T, E: std::fmt::Display>(&mut self, key: &str, value: Result<T, E>) -> Option<T> {
+    pub(super) fn take<T, E: std::fmt::Display>(
+        &mut self,
+        key: &str,
+        value: Result<T, E>,
+    ) -> Option<T> {
         value.map_err(|error| self.wrong(key, error)).ok()
     }
 
-    fn wrong(&mut self, key: &str, message: impl std::fmt::Display) {
+    pub(super) fn wrong(&mut self, key: &str, message: impl std::fmt::Display) {
         self.mistakes.push(Mistake {
             key: key.to_owned(),
             message: message.to_string(),
         });
     }
 
-    fn text(&mut self, key: &str, text: &str, limit: usize) {
+    /// A text on one line of 1 to `limit` characters.
+    pub(super) fn text(&mut self, key: &str, text: &str, limit: usize) {
         let length = text.chars().count();
         if length == 0 || length > limit || !crate::domain::text::is_one_line(text) {
             self.wrong(key, format!("must have 1 to {limit} printable characters"));
@@ -122,6 +137,14 @@ impl Config {
             seen.push(&section.fiscal_code);
             creditors.extend(creditor(section, &key, &mut review));
         }
+        let operators: Vec<_> = self
+            .operators
+            .iter()
+            .enumerate()
+            .filter_map(|(index, section)| {
+                operator(section, &format!("operators[{index}]"), &seen, &mut review)
+            })
+            .collect();
         for (name, value) in [
             ("desk.batch_limit", self.desk.batch_limit),
             ("desk.queue_limit", self.desk.queue_limit),
@@ -141,7 +164,7 @@ impl Config {
             );
         }
         if review.mistakes.is_empty() {
-            Ok(Register::new(creditors))
+            Ok(Register::new(creditors).operated_by(operators))
         } else {
             Err(ConfigError::Mistakes(review.mistakes))
         }
@@ -164,22 +187,60 @@ fn creditor(section: &CreditorConfig, key: &str, review: &mut Review) -> Option<
     for (index, station) in section.stations.iter().enumerate() {
         review.text(&format!("{key}.stations[{index}]"), station, 35);
     }
+    for (index, station) in section.former_stations.iter().enumerate() {
+        review.text(&format!("{key}.former_stations[{index}]"), station, 35);
+    }
     let numbering = numbering(&section.numbering, &format!("{key}.numbering"), review);
     let accounts = accounts(section, key, review);
     let first_number = u64::try_from(section.first_number);
     let first_number = review.take(&format!("{key}.first_number"), first_number);
-    let services = services(section, key, review);
+    let services = services(&section.services, key, review);
+    let other_ibans = section
+        .other_ibans
+        .iter()
+        .enumerate()
+        .filter_map(|(index, iban)| {
+            review.take(&format!("{key}.other_ibans[{index}]"), Iban::parse(iban))
+        });
+    let other_ibans = other_ibans.collect();
+    let receipts = receipts(&section.receipts, key, review);
     Some(Creditor {
         code: code?,
         name: section.name.clone(),
         office: section.office.clone(),
         broker: section.broker.clone(),
         stations: section.stations.clone(),
+        former_stations: section.former_stations.clone(),
         numbering: numbering?,
         first_number: first_number?,
         accounts: accounts?,
+        other_ibans,
+        receipts,
         services,
     })
+}
+
+fn receipts(section: &ReceiptsConfig, key: &str, review: &mut Review) -> ReceiptPolicy {
+    let mut refuse = vec![];
+    for (index, word) in section.refuse.iter().enumerate() {
+        match CaseCode::parse(word).filter(|code| ReceiptPolicy::REFUSABLE.contains(code)) {
+            Some(code) => refuse.push(code),
+            None => {
+                let words = ReceiptPolicy::REFUSABLE.map(CaseCode::as_str).join(", ");
+                review.wrong(
+                    &format!("{key}.receipts.refuse[{index}]"),
+                    format!("{word:?} is none of {words}"),
+                );
+            }
+        }
+    }
+    ReceiptPolicy {
+        repeated: match section.repeated {
+            RepeatedConfig::Ok => Repeated::Accepted,
+            RepeatedConfig::Ko => Repeated::Refused,
+        },
+        refuse,
+    }
 }
 
 fn numbering(section: &NumberingConfig, key: &str, review: &mut Review) -> Option<Numbering> {
@@ -237,43 +298,6 @@ fn accounts(section: &CreditorConfig, key: &str, review: &mut Review) -> Option<
             .zip(postal)
             .map(|(bank, postal)| Accounts::Both { bank, postal }),
     }
-}
-
-fn services(section: &CreditorConfig, key: &str, review: &mut Review) -> BTreeMap<String, Service> {
-    let mut services = BTreeMap::new();
-    for (index, service) in section.services.iter().enumerate() {
-        let key = format!("{key}.services[{index}]");
-        review.text(&format!("{key}.code"), &service.code, 35);
-        review.text(&format!("{key}.name"), &service.name, 140);
-        review.text(&format!("{key}.taxonomy"), &service.taxonomy, 140);
-        let min = review.take(&format!("{key}.min_cents"), Cents::due(service.min_cents));
-        let max = review.take(&format!("{key}.max_cents"), Cents::due(service.max_cents));
-        if min > max && max.is_some() {
-            review.wrong(&format!("{key}.max_cents"), "is below min_cents");
-        }
-        if !(0..=3_650).contains(&service.due_days) {
-            review.wrong(&format!("{key}.due_days"), "must be 0 to 3650");
-        }
-        if let Some((min, max)) = min.zip(max)
-            && services
-                .insert(
-                    service.code.clone(),
-                    Service {
-                        code: service.code.clone(),
-                        name: service.name.clone(),
-                        taxonomy: service.taxonomy.clone(),
-                        min,
-                        max,
-                        due_days: service.due_days,
-                        payable_after_due: service.payable_after_due,
-                    },
-                )
-                .is_some()
-        {
-            review.wrong(&format!("{key}.code"), "stands twice");
-        }
-    }
-    services
 }
 
 #[cfg(test)]

@@ -18,7 +18,8 @@ use super::journal::{Call, Reply, Subject};
 use super::{Desk, DeskError, TRIES, supervise};
 use crate::clock::{Clock, Ids};
 use crate::config;
-use crate::domain::payment::{Case, Collection};
+use crate::domain::creditor::ReceiptPolicy;
+use crate::domain::payment::{Case, CaseCode, Collection};
 use crate::store::documents::Document;
 use crate::store::{Store, StoreError, documents};
 
@@ -31,6 +32,8 @@ pub struct Deposit {
     pub call: Call,
     /// What it says, or why that cannot be booked.
     pub content: Content,
+    /// What the creditor wants of receipts that are not as they should be.
+    pub policy: ReceiptPolicy,
     /// The reply to it, once it is recorded.
     pub print: Print,
 }
@@ -66,6 +69,8 @@ pub enum Collected {
     Repeated,
     /// Another message was recorded under this reference; kept as evidence, nothing booked.
     Conflict,
+    /// Kept as evidence and shown to finance, nothing booked: the creditor wants it refused.
+    Refused(CaseCode),
     /// Kept and shown to finance, nothing booked, for this reason.
     Kept(String),
     /// Kept, and nothing of ours.

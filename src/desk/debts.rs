@@ -4,7 +4,7 @@ use super::once::{Done, Repeat, claim, remember};
 use super::{Desk, DeskError, retry};
 use crate::domain::creditor::Creditor;
 use crate::domain::day::{Day, Instant};
-use crate::domain::debt::{Debt, DebtState, Order};
+use crate::domain::debt::{Change, Debt, DebtState, Elsewhere, Order};
 use crate::domain::ids::DebtId;
 use crate::domain::notice::{NoticeError, NoticeNumber};
 use crate::domain::party::CreditorCode;
@@ -208,6 +208,88 @@ impl Desk {
                 return Err(StoreError::Contended.into());
             }
             debt.state = DebtState::Cancelled { at: now };
+        }
+        remember(&mut tx, creditor, repeat, &debt).await?;
+        tx.commit().await.map_err(StoreError::from)?;
+        Ok(Done::First(debt))
+    }
+
+    /// Changes an open debt. The same change again changes nothing.
+    ///
+    /// # Errors
+    /// [`DeskError::NotFound`], [`DeskError::Refused`] when it is not open, or the store failed.
+    pub async fn change_debt(
+        &self,
+        creditor: &CreditorCode,
+        id: &DebtId,
+        change: &Change,
+        now: Instant,
+    ) -> Result<Debt, DeskError> {
+        retry(|| Box::pin(self.try_change(creditor, id, change, now))).await
+    }
+
+    async fn try_change(
+        &self,
+        creditor: &CreditorCode,
+        id: &DebtId,
+        change: &Change,
+        now: Instant,
+    ) -> Result<Debt, DeskError> {
+        let mut tx = self.store.write().await?;
+        let debt = debts::by_id(&mut tx, creditor, id)
+            .await?
+            .ok_or(DeskError::NotFound)?;
+        let order = debt.change(change.clone(), now.day_in_rome())?;
+        if order == debt.order {
+            return Ok(debt);
+        }
+        if !debts::change(&mut tx, &debt, &order).await? {
+            return Err(StoreError::Contended.into());
+        }
+        tx.commit().await.map_err(StoreError::from)?;
+        Ok(Debt { order, ..debt })
+    }
+
+    /// Takes the creditor's word that a debt was settled off the rails. The same word again changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`DeskError::NotFound`], [`DeskError::Refused`] when it is paid or cancelled,
+    /// [`DeskError::KeyReused`], or the store failed.
+    pub async fn settle_debt(
+        &self,
+        creditor: &CreditorCode,
+        id: &DebtId,
+        elsewhere: &Elsewhere,
+        repeat: Option<Repeat<'_, Debt>>,
+        now: Instant,
+    ) -> Result<Done<Debt>, DeskError> {
+        retry(|| Box::pin(self.try_settle(creditor, id, elsewhere, repeat.as_ref(), now))).await
+    }
+
+    async fn try_settle(
+        &self,
+        creditor: &CreditorCode,
+        id: &DebtId,
+        elsewhere: &Elsewhere,
+        repeat: Option<&Repeat<'_, Debt>>,
+        now: Instant,
+    ) -> Result<Done<Debt>, DeskError> {
+        let mut tx = self.store.write().await?;
+        if let Some(answer) = claim(&mut tx, creditor, repeat, now).await? {
+            return Ok(Done::Again(answer));
+        }
+        let mut debt = debts::by_id(&mut tx, creditor, id)
+            .await?
+            .ok_or(DeskError::NotFound)?;
+        if debt.settle(elsewhere)? {
+            if !debts::settle_elsewhere(&mut tx, &debt, elsewhere, now).await? {
+                return Err(StoreError::Contended.into());
+            }
+            debt.state = DebtState::Settled {
+                elsewhere: elsewhere.clone(),
+                at: now,
+            };
         }
         remember(&mut tx, creditor, repeat, &debt).await?;
         tx.commit().await.map_err(StoreError::from)?;

@@ -7,6 +7,7 @@ use super::{Desk, DeskError};
 use crate::domain::day::Instant;
 use crate::domain::ids::KeyId;
 use crate::domain::party::CreditorCode;
+pub use crate::store::keys::Role;
 use crate::store::keys::{self, KeyRow};
 use crate::store::{Store, StoreError};
 use crate::wire::digest::{hex, sha256};
@@ -48,8 +49,10 @@ impl Scope {
 /// A key that was recognised.
 #[derive(Debug, Clone)]
 pub struct Access {
-    /// Whose data it opens.
-    pub creditor: CreditorCode,
+    /// Whose it is.
+    pub owner: CreditorCode,
+    /// Whether that is a creditor, or an operator that works for several.
+    pub role: Role,
     /// What it may do.
     pub scopes: Vec<Scope>,
 }
@@ -57,7 +60,7 @@ pub struct Access {
 /// What a new key is for.
 #[derive(Debug, Clone)]
 pub struct NewKey<'a> {
-    /// Whose data it opens.
+    /// Whose it is: a creditor, or an operator.
     pub creditor: &'a CreditorCode,
     /// What it is for, for people.
     pub name: &'a str,
@@ -65,11 +68,25 @@ pub struct NewKey<'a> {
     pub scopes: &'a [Scope],
 }
 
-/// Makes a key and keeps its hash. The key itself is given once and never again.
+/// Makes a creditor's key and keeps its hash. The key itself is given once and never again.
 ///
 /// # Errors
 /// The store failed.
 pub async fn create(
+    store: &Store,
+    ids: &crate::clock::Ids,
+    new: &NewKey<'_>,
+    now: Instant,
+) -> Result<String, StoreError> {
+    create_as(Role::Creditor, store, ids, new, now).await
+}
+
+/// The same for a creditor or an operator.
+///
+/// # Errors
+/// The store failed.
+pub async fn create_as(
+    role: Role,
     store: &Store,
     ids: &crate::clock::Ids,
     new: &NewKey<'_>,
@@ -81,6 +98,7 @@ pub async fn create(
     let row = KeyRow {
         id: KeyId::new(ids.next(now)),
         creditor: new.creditor.clone(),
+        role,
         name: new.name.to_owned(),
         prefix,
         hash: sha256(key.as_bytes()),
@@ -120,7 +138,8 @@ impl Desk {
         }
         Ok(Some(Access {
             scopes: row.scopes.split(' ').filter_map(Scope::parse).collect(),
-            creditor: row.creditor,
+            owner: row.creditor,
+            role: row.role,
         }))
     }
 }

@@ -9,6 +9,7 @@ use super::iban::Iban;
 use super::money::Cents;
 use super::notice::Numbering;
 use super::party::CreditorCode;
+use super::payment::CaseCode;
 use super::refusal::Refusal;
 
 /// A body that is owed (*ente creditore*), as the node and the payers know it.
@@ -24,12 +25,18 @@ pub struct Creditor {
     pub broker: String,
     /// The stations that answer for it: `idStation`, 1–35 characters each.
     pub stations: Vec<String>,
+    /// Stations that answered for it before a move: the node may use them for months.
+    pub former_stations: Vec<String>,
     /// How its notice numbers are built.
     pub numbering: Numbering,
     /// The first place of its sequence that we may use; above every number of an earlier system.
     pub first_number: u64,
     /// Where its money goes.
     pub accounts: Accounts,
+    /// Further accounts that are registered with pagoPA, for shares that name one.
+    pub other_ibans: Vec<Iban>,
+    /// What it wants to be refused.
+    pub receipts: ReceiptPolicy,
     /// What can be paid, by code.
     pub services: BTreeMap<String, Service>,
 }
@@ -50,6 +57,68 @@ pub enum Accounts {
     },
 }
 
+/// What a creditor wants of receipts that are not as they should be. The default records all of them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ReceiptPolicy {
+    /// What an identical receipt hears when it comes again.
+    pub repeated: Repeated,
+    /// The doubts for which a receipt is kept as evidence and refused, instead of being recorded
+    /// and shown: some of [`ReceiptPolicy::REFUSABLE`].
+    pub refuse: Vec<CaseCode>,
+}
+
+/// What an identical receipt hears when it comes again. Nothing is booked either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Repeated {
+    /// OK: the node stops sending, which is all that is wanted.
+    #[default]
+    Accepted,
+    /// KO `PAA_RECEIPT_DUPLICATA`, as pagoPA's table of faults says.
+    Refused,
+}
+
+impl ReceiptPolicy {
+    /// What may be refused by configuration.
+    pub const REFUSABLE: [CaseCode; 3] = [
+        CaseCode::OtherStation,
+        CaseCode::UnknownElements,
+        CaseCode::Inconsistent,
+    ];
+
+    /// The first of these doubts for which the receipt is refused.
+    pub fn refused(&self, doubts: &[CaseCode]) -> Option<CaseCode> {
+        doubts
+            .iter()
+            .copied()
+            .find(|doubt| self.refuse.contains(doubt))
+    }
+}
+
+/// The taxonomy of school meals of a municipality (pagoPA, *tassonomia dei servizi di incasso*,
+/// area 07).
+pub const SCHOOL_MEALS: &str = "9/0107101TS/";
+
+/// A company that runs the canteen for creditors: it operates, and the money is theirs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operator {
+    /// Its fiscal code, eleven digits. It may be a creditor itself.
+    pub code: CreditorCode,
+    /// Its name.
+    pub name: String,
+    /// The creditors whose notices it handles.
+    pub creditors: Vec<CreditorCode>,
+}
+
+/// Where a service stands in pagoPA's catalogue of services that are paid at a PSP without a notice
+/// (`paDemandPaymentNotice`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Catalogue {
+    /// `idServizio`, five characters.
+    pub service: String,
+    /// `idSoggettoServizio`, five characters.
+    pub subject: String,
+}
+
 /// Something that can be paid for: the school meals, the snack, the bus.
 #[derive(Debug, Clone)]
 pub struct Service {
@@ -67,6 +136,8 @@ pub struct Service {
     pub due_days: i32,
     /// Whether a notice can still be paid after its due day.
     pub payable_after_due: bool,
+    /// Its place in the catalogue, when top-ups may be opened at a PSP's counter.
+    pub catalogue: Option<Catalogue>,
 }
 
 /// How the payer is about to pay, which decides the account (`transferType`).
@@ -123,10 +194,41 @@ impl Accounts {
     }
 }
 
+impl Creditor {
+    /// Whether this station is, or was before a move, one of its own.
+    pub fn answers_at(&self, station: &str) -> bool {
+        let mut all = self.stations.iter().chain(&self.former_stations);
+        all.any(|own| own == station)
+    }
+
+    /// Whether this account is one that the creditor has registered.
+    pub fn has_account(&self, iban: &Iban) -> bool {
+        let (bank, postal) = match &self.accounts {
+            Accounts::Bank(bank) => (Some(bank), None),
+            Accounts::Postal(postal) => (None, Some(postal)),
+            Accounts::Both { bank, postal } => (Some(bank), Some(postal)),
+        };
+        bank.into_iter()
+            .chain(postal)
+            .chain(&self.other_ibans)
+            .any(|own| own == iban)
+    }
+
+    /// The service at this place of the catalogue.
+    pub fn in_catalogue(&self, service: &str, subject: &str) -> Option<&Service> {
+        self.services.values().find(|own| {
+            own.catalogue
+                .as_ref()
+                .is_some_and(|place| place.service == service && place.subject == subject)
+        })
+    }
+}
+
 /// All creditors of this installation.
 #[derive(Debug, Clone, Default)]
 pub struct Register {
     creditors: BTreeMap<CreditorCode, Arc<Creditor>>,
+    operators: BTreeMap<CreditorCode, Operator>,
 }
 
 /// Whom a message of the node is addressed to.
@@ -148,7 +250,25 @@ impl Register {
                 .into_iter()
                 .map(|creditor| (creditor.code.clone(), Arc::new(creditor)))
                 .collect(),
+            operators: BTreeMap::new(),
         }
+    }
+
+    /// The same register with these operators.
+    #[must_use]
+    pub fn operated_by(self, operators: impl IntoIterator<Item = Operator>) -> Register {
+        Register {
+            operators: operators
+                .into_iter()
+                .map(|operator| (operator.code.clone(), operator))
+                .collect(),
+            ..self
+        }
+    }
+
+    /// The operator with this fiscal code.
+    pub fn operator(&self, code: &CreditorCode) -> Option<&Operator> {
+        self.operators.get(code)
     }
 
     /// The creditor with this fiscal code.
@@ -170,7 +290,7 @@ impl Register {
     pub fn addressed(&self, to: Addressee<'_>) -> Result<&Arc<Creditor>, Refusal> {
         self.known_broker(to.broker)?;
         let of_broker = |c: &&Arc<Creditor>| c.broker == to.broker;
-        let has_station = |c: &Arc<Creditor>| c.stations.iter().any(|s| s == to.station);
+        let has_station = |c: &Arc<Creditor>| c.answers_at(to.station);
         if !self.iter().filter(of_broker).any(has_station) {
             return Err(Refusal::WrongStation);
         }
@@ -217,11 +337,14 @@ mod tests {
             office: None,
             broker: broker.to_owned(),
             stations: vec![station.to_owned()],
+            former_stations: vec![],
             numbering: Numbering::Aux3 {
                 segregation: TwoDigits::parse("02").unwrap(),
             },
             first_number: 1,
             accounts: Accounts::Bank(Iban::parse("IT60X0542811101000000123456").unwrap()),
+            other_ibans: vec![],
+            receipts: ReceiptPolicy::default(),
             services: BTreeMap::new(),
         }
     }

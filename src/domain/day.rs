@@ -111,6 +111,19 @@ impl Instant {
         text.parse().map(Instant).map_err(|_| INSTANT)
     }
 
+    /// Reads an instant of RFC 3339, which always has an offset.
+    ///
+    /// # Errors
+    /// Not such an instant.
+    pub fn parse_rfc3339(text: &str) -> Result<Instant, TimeError> {
+        let clock = text.get(11..).unwrap_or_default();
+        if clock.contains(['Z', '+', '-']) {
+            Instant::parse_xsd_in_rome(text)
+        } else {
+            Err(INSTANT)
+        }
+    }
+
     /// Reads `xsd:dateTime`. Without an offset it is Italian time, as pagoPA writes
     /// `paymentDateTime`; the repeated hour of October is read as its first pass.
     ///

@@ -1,12 +1,15 @@
 //! Debts (*posizioni debitorie*): their states, and what each event does to them.
 
+use std::collections::{BTreeMap, HashMap};
+
 use super::day::{Day, Instant};
 use super::ids::{DebtId, PaymentId};
 use super::money::Cents;
 use super::notice::NoticeNumber;
 use super::party::{Child, CreditorCode, Payer};
-use super::payment::{CaseCode, Collection, Outcome};
+use super::payment::{CaseCode, Collection, Mode, Outcome};
 use super::refusal::Refusal;
+use super::transfer::Shares;
 
 /// What the money is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +47,13 @@ pub enum DebtState {
         /// When that payment was recorded.
         at: Instant,
     },
+    /// The creditor says that it was settled off the rails.
+    Settled {
+        /// How.
+        elsewhere: Elsewhere,
+        /// When we were told.
+        at: Instant,
+    },
     /// The creditor withdrew it.
     Cancelled {
         /// When.
@@ -54,6 +64,50 @@ pub enum DebtState {
         /// When it was closed.
         at: Instant,
     },
+}
+
+/// How a debt was settled off the rails, as its creditor says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// By what means.
+    pub means: Means,
+    /// The creditor's own reference, such as the number of a receipt; 1–70 characters.
+    pub reference: Option<String>,
+    /// When it was paid.
+    pub paid_at: Instant,
+}
+
+/// Means of payment that are not ours to follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Means {
+    /// Notes and coins.
+    Cash,
+    /// A card at a terminal of the creditor.
+    Pos,
+    /// A bank transfer to the creditor.
+    BankTransfer,
+    /// Anything else.
+    Other,
+}
+
+impl Means {
+    /// All means.
+    pub const ALL: [Means; 4] = [Means::Cash, Means::Pos, Means::BankTransfer, Means::Other];
+
+    /// The word in the API and in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Means::Cash => "cash",
+            Means::Pos => "pos",
+            Means::BankTransfer => "bank_transfer",
+            Means::Other => "other",
+        }
+    }
+
+    /// The means written as [`Means::as_str`] writes it.
+    pub fn parse(text: &str) -> Option<Means> {
+        Means::ALL.into_iter().find(|means| means.as_str() == text)
+    }
 }
 
 /// The state the portal sees.
@@ -108,6 +162,11 @@ pub struct Order {
     pub payer: Payer,
     /// How much.
     pub amount: Cents,
+    /// Who receives it.
+    pub shares: Shares,
+    /// Data of the portal that the node carries along: up to [`MOST_METADATA`] keys and values of
+    /// 1–140 characters.
+    pub metadata: BTreeMap<String, String>,
     /// The text for people, 1–140 characters, without personal data.
     pub description: String,
     /// The day by which it should be paid.
@@ -116,6 +175,22 @@ pub struct Order {
     pub publish_on: Option<Day>,
     /// The last day on which it can be paid.
     pub payable_until: Day,
+}
+
+/// Most entries of an order's metadata (`ctMetadata`).
+pub const MOST_METADATA: usize = 15;
+
+/// What is changed of an open debt; nothing means that it stays.
+#[derive(Debug, Clone, Default)]
+pub struct Change {
+    /// How much.
+    pub amount: Option<Cents>,
+    /// Who receives it; needed with a new amount when the debt has shares.
+    pub shares: Option<Shares>,
+    /// The day by which it should be paid.
+    pub due_on: Option<Day>,
+    /// The text for people.
+    pub description: Option<String>,
 }
 
 /// A debt with its notice.
@@ -145,14 +220,14 @@ pub struct Quote<'a> {
 }
 
 /// What a payment does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Booking {
     /// Whether the debt becomes paid.
     pub closes: bool,
     /// What the child is credited with.
     pub credit: Option<Cents>,
     /// What finance must look at.
-    pub case: Option<CaseCode>,
+    pub cases: Vec<CaseCode>,
 }
 
 impl Debt {
@@ -162,7 +237,7 @@ impl Debt {
         match self.state {
             DebtState::Open if today > self.order.payable_until => PublicState::Expired,
             DebtState::Open => PublicState::Open,
-            DebtState::Paid { .. } => PublicState::Paid,
+            DebtState::Paid { .. } | DebtState::Settled { .. } => PublicState::Paid,
             DebtState::Cancelled { .. } => PublicState::Cancelled,
             DebtState::Expired { .. } => PublicState::Expired,
         }
@@ -192,8 +267,51 @@ impl Debt {
     /// [`Refusal::AlreadyPaid`]; an expired debt may be cancelled.
     pub fn cancel(&self) -> Result<(), Refusal> {
         match self.state {
-            DebtState::Paid { .. } => Err(Refusal::AlreadyPaid),
+            DebtState::Paid { .. } | DebtState::Settled { .. } => Err(Refusal::AlreadyPaid),
             DebtState::Open | DebtState::Cancelled { .. } | DebtState::Expired { .. } => Ok(()),
+        }
+    }
+
+    /// What is owed after a change, which only an open debt takes.
+    ///
+    /// # Errors
+    /// [`Refusal::AlreadyPaid`], [`Refusal::Cancelled`] or [`Refusal::Expired`].
+    pub fn change(&self, change: Change, today: Day) -> Result<Order, Refusal> {
+        match self.public_state(today) {
+            PublicState::Paid => return Err(Refusal::AlreadyPaid),
+            PublicState::Cancelled => return Err(Refusal::Cancelled),
+            PublicState::Expired => return Err(Refusal::Expired),
+            PublicState::Open => {}
+        }
+        let order = self.order.clone();
+        let due_on = change.due_on.unwrap_or(order.due_on);
+        Ok(Order {
+            amount: change.amount.unwrap_or(order.amount),
+            shares: change.shares.unwrap_or(order.shares),
+            description: change.description.unwrap_or(order.description),
+            due_on,
+            payable_until: match order.payable_until {
+                Day::NEVER => Day::NEVER,
+                _ => due_on,
+            },
+            ..order
+        })
+    }
+
+    /// Whether the creditor's word that it was settled elsewhere is news. Saying it twice is the
+    /// same as once.
+    ///
+    /// # Errors
+    /// [`Refusal::AlreadyPaid`] when it was paid, or settled in another way;
+    /// [`Refusal::Cancelled`].
+    pub fn settle(&self, elsewhere: &Elsewhere) -> Result<bool, Refusal> {
+        match &self.state {
+            DebtState::Open | DebtState::Expired { .. } => Ok(true),
+            DebtState::Settled {
+                elsewhere: known, ..
+            } if known == elsewhere => Ok(false),
+            DebtState::Paid { .. } | DebtState::Settled { .. } => Err(Refusal::AlreadyPaid),
+            DebtState::Cancelled { .. } => Err(Refusal::Cancelled),
         }
     }
 }
@@ -201,16 +319,31 @@ impl Debt {
 /// What a payment does to the debt it names. Money that has moved is always recorded; this decides
 /// only what else happens.
 pub fn book(debt: Option<&Debt>, collection: &Collection) -> Booking {
+    let mut booking = decide(debt, collection);
+    booking.cases.extend(&collection.doubts);
+    if collection.mode == Mode::StandIn {
+        booking.cases.push(CaseCode::StandIn);
+    }
+    booking.cases.sort_unstable();
+    booking.cases.dedup();
+    booking
+}
+
+fn decide(debt: Option<&Debt>, collection: &Collection) -> Booking {
     let only = |case| Booking {
         closes: false,
         credit: None,
-        case: Some(case),
+        cases: vec![case],
     };
     if collection.outcome == Outcome::Failed {
         return only(CaseCode::FailedOutcome);
     }
     if collection.notice_creditor != collection.creditor {
-        return only(CaseCode::SecondaryBeneficiary);
+        let mut booking = only(CaseCode::SecondaryBeneficiary);
+        if collection.own() <= Cents::new(0) {
+            booking.cases.push(CaseCode::Inconsistent);
+        }
+        return booking;
     }
     if collection.amount <= Cents::new(0) {
         return only(CaseCode::NothingPaid);
@@ -219,14 +352,36 @@ pub fn book(debt: Option<&Debt>, collection: &Collection) -> Booking {
         return only(CaseCode::UnknownNotice);
     };
     match debt.state {
-        DebtState::Paid { .. } => only(CaseCode::SecondPayment),
+        DebtState::Paid { .. } | DebtState::Settled { .. } => only(CaseCode::SecondPayment),
         DebtState::Cancelled { .. } => only(CaseCode::CancelledNotice),
-        DebtState::Open | DebtState::Expired { .. } => Booking {
-            closes: true,
-            credit: Some(collection.amount),
-            case: (collection.amount != debt.order.amount).then_some(CaseCode::AmountDiffers),
-        },
+        DebtState::Open | DebtState::Expired { .. } => {
+            let mut cases = vec![];
+            if collection.amount != debt.order.amount {
+                cases.push(CaseCode::AmountDiffers);
+            } else if !is_same_split(&collection.split, &debt.split()) {
+                cases.push(CaseCode::Inconsistent);
+            }
+            Booking {
+                closes: true,
+                credit: Some(collection.amount),
+                cases,
+            }
+        }
     }
+}
+
+/// Whether everybody receives what was ordered, in whatever order and number of transfers. A split
+/// that cannot be read is a doubt of its own already.
+fn is_same_split(paid: &[(CreditorCode, Cents)], ordered: &[(CreditorCode, Cents)]) -> bool {
+    fn sums(split: &[(CreditorCode, Cents)]) -> HashMap<&CreditorCode, i64> {
+        let mut sums = HashMap::new();
+        for (creditor, part) in split {
+            let sum: &mut i64 = sums.entry(creditor).or_default();
+            *sum = sum.saturating_add(part.get());
+        }
+        sums
+    }
+    paid.is_empty() || sums(paid) == sums(ordered)
 }
 
 #[cfg(test)]
@@ -270,8 +425,11 @@ mod tests {
                     name: "M".to_owned(),
                     fiscal_code: code,
                     email: Email::parse("m@example.org").unwrap(),
+                    address: None,
                 },
                 amount: Cents::new(5_000),
+                shares: Shares::whole(),
+                metadata: BTreeMap::new(),
                 description: "Ricarica".to_owned(),
                 due_on: day("2026-12-31"),
                 publish_on: publish_on.map(day),
@@ -444,6 +602,8 @@ mod tests {
                 notice_creditor: CreditorCode::parse(owner).unwrap(),
                 outcome,
                 amount: Cents::new(cents),
+                split: vec![],
+                mode: Mode::Ordinary,
                 paid_at: Instant::from_millis(0),
                 payer: None,
                 psp: "PSP".to_owned(),
@@ -453,7 +613,7 @@ mod tests {
             let expected = Booking {
                 closes,
                 credit: credit.map(Cents::new),
-                case,
+                cases: case.into_iter().collect(),
             };
             assert_eq!(
                 book(debt.as_ref(), &collection),

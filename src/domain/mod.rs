@@ -12,5 +12,7 @@ pub mod money;
 pub mod notice;
 pub mod party;
 pub mod payment;
+pub mod privacy;
 pub mod refusal;
 pub mod text;
+pub mod transfer;

@@ -63,9 +63,50 @@ pub struct Payer {
     pub fiscal_code: FiscalCode,
     /// Where the payer is written to.
     pub email: Email,
+    /// Where the payer lives, as far as it is known.
+    pub address: Option<Address>,
+}
+
+/// A postal address, in Italy or elsewhere. Limits in characters (`ctSubject`).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Address {
+    /// The street, 1–70.
+    pub street: Option<String>,
+    /// The number of the house, 1–16.
+    pub number: Option<String>,
+    /// The postal code, 1–16.
+    pub postal_code: Option<String>,
+    /// The town, 1–35.
+    pub city: Option<String>,
+    /// The province or region, 1–35.
+    pub province: Option<String>,
+    /// The country.
+    pub country: Option<Country>,
+}
+
+/// A country: two capitals of ISO 3166-1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Country(String);
+
+impl Country {
+    /// Reads two ASCII capitals; nothing for anything else.
+    pub fn parse(text: &str) -> Option<Country> {
+        let is_code = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase());
+        is_code.then(|| Country(text.to_owned()))
+    }
+
+    /// The two letters.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 impl CreditorCode {
+    /// The code that nobody has: eleven zeros.
+    pub fn nobody() -> CreditorCode {
+        CreditorCode("0".repeat(11))
+    }
+
     /// Reads exactly eleven ASCII digits.
     ///
     /// # Errors

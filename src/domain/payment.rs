@@ -7,6 +7,7 @@ use super::ids::{DebtId, EntryId, PaymentId};
 use super::money::Cents;
 use super::notice::NoticeNumber;
 use super::party::{CreditorCode, FiscalCode};
+use super::transfer::Split;
 
 /// The rail a payment came over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,6 +56,25 @@ pub enum Outcome {
     Failed,
 }
 
+/// How the node came to a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// It asked us what is due.
+    Ordinary,
+    /// It could not ask us, and took what pagoPA's archive of notices holds.
+    StandIn,
+}
+
+impl Mode {
+    /// The word in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Mode::Ordinary => "ordinary",
+            Mode::StandIn => "stand_in",
+        }
+    }
+}
+
 /// A payment as a rail hands it to the desk, whatever the rail.
 #[derive(Debug, Clone)]
 pub struct Collection {
@@ -70,8 +90,12 @@ pub struct Collection {
     pub notice_creditor: CreditorCode,
     /// Whether the money was taken.
     pub outcome: Outcome,
-    /// How much.
+    /// How much was paid in all.
     pub amount: Cents,
+    /// Who received how much of it, as far as it is told; empty when it cannot be read.
+    pub split: Split,
+    /// How the node came to it.
+    pub mode: Mode,
     /// When, as the PSP says.
     pub paid_at: Instant,
     /// Who paid, when the rail says so and the code is a good one.
@@ -83,6 +107,20 @@ pub struct Collection {
     /// The fingerprint of what the message says, free of its spelling: two messages with one
     /// reference and one fingerprint are the same message.
     pub fingerprint: String,
+}
+
+impl Collection {
+    /// What of it is the creditor's: its own transfers, or all of it when they cannot be read.
+    pub fn own(&self) -> Cents {
+        if self.split.is_empty() {
+            return self.amount;
+        }
+        self.split
+            .iter()
+            .filter(|(beneficiary, _)| *beneficiary == self.creditor)
+            .try_fold(Cents::new(0), |sum, (_, part)| sum.checked_add(*part))
+            .unwrap_or(self.amount)
+    }
 }
 
 /// A payment that is recorded.
@@ -160,7 +198,9 @@ pub enum CaseCode {
     NothingPaid,
     /// A copy sent to us as secondary beneficiary of another creditor's notice.
     SecondaryBeneficiary,
-    /// A receipt under a station that is not the creditor's.
+    /// A payment that the node took while it could not ask us.
+    StandIn,
+    /// A receipt under a station that is not, or not any more, the creditor's.
     OtherStation,
     /// A receipt with elements that we do not know.
     UnknownElements,
@@ -170,6 +210,8 @@ pub enum CaseCode {
     ReferenceConflict,
     /// A receipt that could not be read.
     UnreadableReceipt,
+    /// We could not write a reply that the node would take.
+    IllegalReply,
     /// The ledger holds another entry under our id.
     LedgerConflict,
     /// The ledger refuses the entry.
@@ -178,7 +220,7 @@ pub enum CaseCode {
 
 impl CaseCode {
     /// All codes, for tables and their tests.
-    pub const ALL: [CaseCode; 14] = [
+    pub const ALL: [CaseCode; 16] = [
         CaseCode::UnknownNotice,
         CaseCode::SecondPayment,
         CaseCode::CancelledNotice,
@@ -186,11 +228,13 @@ impl CaseCode {
         CaseCode::FailedOutcome,
         CaseCode::NothingPaid,
         CaseCode::SecondaryBeneficiary,
+        CaseCode::StandIn,
         CaseCode::OtherStation,
         CaseCode::UnknownElements,
         CaseCode::Inconsistent,
         CaseCode::ReferenceConflict,
         CaseCode::UnreadableReceipt,
+        CaseCode::IllegalReply,
         CaseCode::LedgerConflict,
         CaseCode::LedgerRefused,
     ];
@@ -205,11 +249,13 @@ impl CaseCode {
             CaseCode::FailedOutcome => "failed_outcome",
             CaseCode::NothingPaid => "nothing_paid",
             CaseCode::SecondaryBeneficiary => "secondary_beneficiary",
+            CaseCode::StandIn => "stand_in",
             CaseCode::OtherStation => "other_station",
             CaseCode::UnknownElements => "unknown_elements",
             CaseCode::Inconsistent => "inconsistent_receipt",
             CaseCode::ReferenceConflict => "reference_conflict",
             CaseCode::UnreadableReceipt => "unreadable_receipt",
+            CaseCode::IllegalReply => "illegal_reply",
             CaseCode::LedgerConflict => "ledger_conflict",
             CaseCode::LedgerRefused => "ledger_refused",
         }
@@ -242,6 +288,9 @@ impl CaseCode {
             CaseCode::SecondaryBeneficiary => {
                 "Ricevuta ricevuta come beneficiario secondario dell'avviso di un altro ente."
             }
+            CaseCode::StandIn => {
+                "Il nodo ha incassato senza interrogare il sistema (stand-in), con i dati dell'archivio avvisi: verificare importo e stato dell'avviso."
+            }
             CaseCode::OtherStation => {
                 "La ricevuta è arrivata da una stazione che non è quella dell'ente."
             }
@@ -256,6 +305,9 @@ impl CaseCode {
             }
             CaseCode::UnreadableReceipt => {
                 "Una ricevuta non è leggibile: il testo originale è conservato."
+            }
+            CaseCode::IllegalReply => {
+                "Un avviso non può essere pagato: i suoi dati non permettono una risposta che il nodo accetti."
             }
             CaseCode::LedgerConflict => {
                 "Il registro dei pasti ha già un movimento diverso con lo stesso identificativo: non sarà inviato di nuovo."

@@ -31,11 +31,21 @@ pub enum Refusal {
     /// A reference that is known already, with other content.
     #[error("the reference is known already with other content")]
     Conflict,
+    /// A reference that is known already, with the same content, where the creditor wants it
+    /// refused.
+    #[error("the reference is known already")]
+    Repeated,
+    /// A message whose parts do not agree, where the creditor wants it refused.
+    #[error("the message does not agree with itself")]
+    Inconsistent,
+    /// A message with elements that the schema does not know, where the creditor wants it refused.
+    #[error("the message holds unknown elements")]
+    UnknownElements,
 }
 
 impl Refusal {
     /// All refusals, for the tables of the doors and their tests.
-    pub const ALL: [Refusal; 8] = [
+    pub const ALL: [Refusal; 11] = [
         Refusal::WrongBroker,
         Refusal::WrongStation,
         Refusal::WrongCreditor,
@@ -44,5 +54,8 @@ impl Refusal {
         Refusal::Cancelled,
         Refusal::Expired,
         Refusal::Conflict,
+        Refusal::Repeated,
+        Refusal::Inconsistent,
+        Refusal::UnknownElements,
     ];
 }

@@ -14,6 +14,27 @@ pub fn cut(text: &str, limit: usize) -> &str {
     }
 }
 
+/// Whether a text is a code of pagoPA's taxonomy of services: `9/`, seven digits, two capitals, `/`
+/// (SACI, *tassonomia dei servizi di incasso*).
+///
+/// ```
+/// use pagomensa::domain::text::is_taxonomy;
+/// assert!(is_taxonomy("9/0107101TS/"));
+/// assert!(!is_taxonomy("0107101TS"));
+/// ```
+pub fn is_taxonomy(text: &str) -> bool {
+    let code = text
+        .strip_prefix("9/")
+        .and_then(|rest| rest.strip_suffix('/'));
+    code.is_some_and(|code| {
+        code.len() == 9
+            && code.bytes().enumerate().all(|(index, byte)| match index {
+                0..=6 => byte.is_ascii_digit(),
+                _ => byte.is_ascii_uppercase(),
+            })
+    })
+}
+
 /// Whether XML 1.0 allows this character in a document (production `Char`).
 pub fn is_xml_char(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)

@@ -1,14 +1,19 @@
 //! Debts with their notices.
 
+mod extras;
+
+use std::collections::BTreeMap;
+
 use sqlx::any::AnyRow;
 
 use super::statement::{bulks, statements};
 use super::{Columns, Conn, StoreError};
 use crate::domain::day::{Day, Instant};
-use crate::domain::debt::{Debt, DebtKind, DebtState, Order, PublicState};
+use crate::domain::debt::{Debt, DebtKind, DebtState, Elsewhere, Means, Order, PublicState};
 use crate::domain::ids::{DebtId, PaymentId};
 use crate::domain::notice::NoticeNumber;
 use crate::domain::party::{Child, CreditorCode, Email, FiscalCode, Payer};
+use crate::domain::transfer::Shares;
 
 /// The columns of a debt, in one place for all statements that read one.
 macro_rules! columns {
@@ -17,16 +22,19 @@ macro_rules! columns {
          debts.child_code, debts.child_name, debts.child_fiscal_code, debts.payer_name, \
          debts.payer_fiscal_code, debts.payer_email, debts.amount_cents, debts.description, \
          debts.due_on, debts.publish_on, debts.payable_until, debts.notice_number, debts.state, \
-         debts.created_at, debts.closed_at, debts.payment"
+         debts.created_at, debts.closed_at, debts.payment, debts.shares, debts.metadata, \
+         debts.payer_address, \
+         debts.settled_means, debts.settled_reference, debts.settled_paid_at"
     };
 }
 
 statements! {
     INSERT = "INSERT INTO debts (id, creditor, kind, service, external_id, child_code, child_name, \
         child_fiscal_code, payer_name, payer_fiscal_code, payer_email, amount_cents, description, \
-        due_on, publish_on, payable_until, notice_number, iuv, state, created_at) \
+        due_on, publish_on, payable_until, notice_number, iuv, shares, metadata, \
+        payer_address, state, created_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-        'open', $19) ON CONFLICT DO NOTHING RETURNING id";
+        $19, $20, $21, 'open', $22) ON CONFLICT DO NOTHING RETURNING id";
 
     BY_ID = concat!("SELECT ", columns!(), " FROM debts WHERE creditor = $1 AND id = $2");
 
@@ -50,6 +58,15 @@ statements! {
         WHERE creditor = $1 AND id < $2 AND ($3 = '' OR kind = $3) ORDER BY id DESC LIMIT $4");
 
     CANCEL = "UPDATE debts SET state = 'cancelled', closed_at = $3 \
+        WHERE creditor = $1 AND id = $2 AND state IN ('open', 'expired') RETURNING id";
+
+    /// Only where it is still as it was read: whoever changed it meanwhile decides first.
+    CHANGE = "UPDATE debts SET amount_cents = $3, shares = $4, description = $5, due_on = $6, \
+        payable_until = $7 WHERE creditor = $1 AND id = $2 AND state = 'open' \
+        AND amount_cents = $8 AND description = $9 AND due_on = $10 RETURNING id";
+
+    SETTLE_ELSEWHERE = "UPDATE debts SET state = 'paid', closed_at = $3, settled_means = $4, \
+        settled_reference = $5, settled_paid_at = $6 \
         WHERE creditor = $1 AND id = $2 AND state IN ('open', 'expired') RETURNING id";
 
     EXPIRE = "UPDATE debts SET state = 'expired', closed_at = $1 WHERE state = 'open' AND id IN \
@@ -114,6 +131,9 @@ pub async fn insert(conn: &mut Conn, debt: &Debt) -> Result<bool, StoreError> {
         .bind(order.payable_until.to_string())
         .bind(debt.notice.as_str())
         .bind(debt.notice.iuv().as_str())
+        .bind(extras::shares(&order.shares))
+        .bind(extras::metadata(&order.metadata))
+        .bind(extras::address(order.payer.address.as_ref()))
         .bind(debt.created_at.to_string())
         .fetch_optional(conn)
         .await?;
@@ -257,6 +277,49 @@ pub async fn cancel(
     Ok(row.is_some())
 }
 
+/// Changes what is owed, where it is still open and as it was when it was read; false when it is not.
+///
+/// # Errors
+/// The database failed.
+pub async fn change(conn: &mut Conn, debt: &Debt, to: &Order) -> Result<bool, StoreError> {
+    let row = sqlx::query(CHANGE)
+        .bind(debt.creditor.as_str())
+        .bind(debt.id.as_str())
+        .bind(to.amount.get())
+        .bind(extras::shares(&to.shares))
+        .bind(to.description.as_str())
+        .bind(to.due_on.to_string())
+        .bind(to.payable_until.to_string())
+        .bind(debt.order.amount.get())
+        .bind(debt.order.description.as_str())
+        .bind(debt.order.due_on.to_string())
+        .fetch_optional(conn)
+        .await?;
+    Ok(row.is_some())
+}
+
+/// Marks a debt as settled off the rails, where it can still be; false when it cannot.
+///
+/// # Errors
+/// The database failed.
+pub async fn settle_elsewhere(
+    conn: &mut Conn,
+    debt: &Debt,
+    elsewhere: &Elsewhere,
+    now: Instant,
+) -> Result<bool, StoreError> {
+    let row = sqlx::query(SETTLE_ELSEWHERE)
+        .bind(debt.creditor.as_str())
+        .bind(debt.id.as_str())
+        .bind(now.to_string())
+        .bind(elsewhere.means.as_str())
+        .bind(elsewhere.reference.as_deref())
+        .bind(elsewhere.paid_at.to_string())
+        .fetch_optional(conn)
+        .await?;
+    Ok(row.is_some())
+}
+
 /// Marks debts as paid where they still can be. The number that were: when it is smaller than the
 /// number given, somebody else changed one of them meanwhile.
 ///
@@ -306,9 +369,19 @@ fn debt(row: &AnyRow) -> Result<Debt, StoreError> {
     };
     let state = match columns.text("state")?.as_str() {
         "open" => DebtState::Open,
-        "paid" => DebtState::Paid {
-            payment: PaymentId::new(columns.text("payment")?),
-            at: columns.instant("closed_at")?,
+        "paid" => match columns.optional_text("payment")? {
+            Some(payment) => DebtState::Paid {
+                payment: PaymentId::new(payment),
+                at: columns.instant("closed_at")?,
+            },
+            None => DebtState::Settled {
+                elsewhere: Elsewhere {
+                    means: columns.parsed("settled_means", |t| Means::parse(t).ok_or(()))?,
+                    reference: columns.optional_text("settled_reference")?,
+                    paid_at: columns.instant("settled_paid_at")?,
+                },
+                at: columns.instant("closed_at")?,
+            },
         },
         "cancelled" => DebtState::Cancelled {
             at: columns.instant("closed_at")?,
@@ -337,8 +410,21 @@ fn debt(row: &AnyRow) -> Result<Debt, StoreError> {
                 name: columns.text("payer_name")?,
                 fiscal_code: columns.parsed("payer_fiscal_code", FiscalCode::parse)?,
                 email: columns.parsed("payer_email", Email::parse)?,
+                address: columns
+                    .optional("payer_address", |text| extras::read_address(text).ok_or(()))?,
             },
             amount: columns.cents("amount_cents")?,
+            shares: match columns.optional_text("shares")? {
+                Some(text) => extras::read_shares(&text, columns.cents("amount_cents")?)
+                    .ok_or_else(|| columns.corrupt("shares"))?,
+                None => Shares::whole(),
+            },
+            metadata: match columns.optional_text("metadata")? {
+                Some(text) => {
+                    extras::read_metadata(&text).ok_or_else(|| columns.corrupt("metadata"))?
+                }
+                None => BTreeMap::new(),
+            },
             description: columns.text("description")?,
             due_on: columns.day("due_on")?,
             publish_on: columns.optional("publish_on", Day::parse)?,

@@ -7,17 +7,43 @@ use crate::domain::ids::KeyId;
 use crate::domain::party::CreditorCode;
 
 statements! {
-    INSERT = "INSERT INTO api_keys (id, creditor, name, prefix, hash, scopes, created_at) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    INSERT = "INSERT INTO api_keys (id, creditor, name, prefix, hash, scopes, created_at, role) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 
-    BY_PREFIX = "SELECT id, creditor, name, prefix, hash, scopes, created_at, revoked_at \
+    BY_PREFIX = "SELECT id, creditor, name, prefix, hash, scopes, created_at, revoked_at, role \
         FROM api_keys WHERE prefix = $1";
 
-    LIST = "SELECT id, creditor, name, prefix, hash, scopes, created_at, revoked_at \
+    LIST = "SELECT id, creditor, name, prefix, hash, scopes, created_at, revoked_at, role \
         FROM api_keys ORDER BY id";
 
     REVOKE = "UPDATE api_keys SET revoked_at = $2 WHERE prefix = $1 AND revoked_at IS NULL \
         RETURNING id";
+}
+
+/// Whose a key is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// A creditor's: it opens that creditor's data.
+    Creditor,
+    /// An operator's: it opens the data of every creditor that it works for.
+    Operator,
+}
+
+impl Role {
+    /// The word in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Creditor => "creditor",
+            Role::Operator => "operator",
+        }
+    }
+
+    /// The role written as [`Role::as_str`] writes it.
+    pub fn parse(text: &str) -> Option<Role> {
+        [Role::Creditor, Role::Operator]
+            .into_iter()
+            .find(|role| role.as_str() == text)
+    }
 }
 
 /// A key's row.
@@ -25,8 +51,10 @@ statements! {
 pub struct KeyRow {
     /// Our id.
     pub id: KeyId,
-    /// Whose data it opens.
+    /// Whose it is: a creditor's, or an operator's.
     pub creditor: CreditorCode,
+    /// Which of the two.
+    pub role: Role,
     /// What it is for, for people.
     pub name: String,
     /// The public part of the key.
@@ -54,6 +82,7 @@ pub async fn insert(conn: &mut Conn, key: &KeyRow) -> Result<(), StoreError> {
         .bind(key.hash.as_str())
         .bind(key.scopes.as_str())
         .bind(key.created_at.to_string())
+        .bind(key.role.as_str())
         .execute(conn)
         .await?;
     Ok(())
@@ -101,6 +130,7 @@ fn key(row: &sqlx::any::AnyRow) -> Result<KeyRow, StoreError> {
     Ok(KeyRow {
         id: KeyId::new(columns.text("id")?),
         creditor: columns.parsed("creditor", CreditorCode::parse)?,
+        role: columns.parsed("role", |text| Role::parse(text).ok_or(()))?,
         name: columns.text("name")?,
         prefix: columns.text("prefix")?,
         hash: columns.text("hash")?,

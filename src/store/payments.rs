@@ -13,8 +13,8 @@ use crate::domain::payment::{Channel, Outcome, Payment};
 bulks! {
     INSERT = ("INSERT INTO payments (id, creditor, channel, reference, debt, notice_number, \
         notice_creditor, outcome, amount_cents, paid_at, payer_fiscal_code, psp, fingerprint, \
-        document, recorded_at) VALUES",
-        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        document, recorded_at, own_cents, mode) VALUES",
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         "ON CONFLICT (creditor, channel, reference) DO NOTHING RETURNING id");
 
     KNOWN = ("WITH wanted (creditor, channel, reference) AS (VALUES",
@@ -96,7 +96,9 @@ pub async fn insert(conn: &mut Conn, payments: &[(Payment, DocumentId)]) -> Resu
                 .bind(collection.psp.as_str())
                 .bind(collection.fingerprint.as_str())
                 .bind(document.as_str())
-                .bind(payment.recorded_at.to_string());
+                .bind(payment.recorded_at.to_string())
+                .bind(collection.own().get())
+                .bind(collection.mode.as_str());
         }
         let stored = query.fetch_all(&mut *conn).await?;
         let ids: HashSet<String> = stored

@@ -36,6 +36,26 @@ impl Form {
         }
     }
 
+    /// An item of a list, which must be an object.
+    pub(super) fn at<'v>(&mut self, path: &str, value: &'v Value) -> Object<'v> {
+        let fields = value.as_object();
+        if fields.is_none() {
+            self.wrong(path.to_owned(), Wrong::NotObject);
+        }
+        Object {
+            path: path.to_owned(),
+            fields,
+            known: vec![],
+        }
+    }
+
+    /// Whether something at or below this path is wrong.
+    pub(super) fn has_below(&self, path: &str) -> bool {
+        self.errors
+            .iter()
+            .any(|error| error.field.starts_with(path))
+    }
+
     /// Notes that a field is wrong.
     pub(super) fn wrong(&mut self, field: String, wrong: Wrong) {
         self.errors.push(FieldError { field, wrong });
@@ -92,6 +112,37 @@ impl<'v> Object<'v> {
             fields,
             known: vec![],
         }
+    }
+
+    /// A list; nothing when it is missing.
+    pub(super) fn list(&mut self, form: &mut Form, field: &'static str) -> Option<&'v Vec<Value>> {
+        match self.value(field)? {
+            Value::Array(values) => Some(values),
+            _ => {
+                form.wrong(self.name(field), Wrong::NotList);
+                None
+            }
+        }
+    }
+
+    /// An object whose names the caller chooses; nothing when it is missing.
+    pub(super) fn map(
+        &mut self,
+        form: &mut Form,
+        field: &'static str,
+    ) -> Option<&'v Map<String, Value>> {
+        match self.value(field)? {
+            Value::Object(fields) => Some(fields),
+            _ => {
+                form.wrong(self.name(field), Wrong::NotObject);
+                None
+            }
+        }
+    }
+
+    /// Notes a field as one that may be there and is not read.
+    pub(super) fn skip(&mut self, field: &'static str) {
+        self.known.push(field);
     }
 
     /// A text on one line, of 1 to `limit` characters after blanks around it are dropped; nothing

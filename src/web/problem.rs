@@ -83,6 +83,24 @@ impl Problem {
         .with_detail(scope)
     }
 
+    pub(super) fn creditor_required() -> Problem {
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "creditor_required",
+            "La chiave di un gestore richiede un solo ente, nell'intestazione Pagomensa-Creditor.",
+            "An operator's key needs one creditor, in the header Pagomensa-Creditor.",
+        )
+    }
+
+    pub(super) fn not_operated() -> Problem {
+        Problem::new(
+            StatusCode::FORBIDDEN,
+            "creditor_not_operated",
+            "La chiave non opera per questo ente.",
+            "The key does not work for this creditor.",
+        )
+    }
+
     pub(super) fn unknown_creditor() -> Problem {
         Problem::new(
             StatusCode::FORBIDDEN,
@@ -224,6 +242,17 @@ impl From<Refusal> for Problem {
                 "reference_conflict",
                 "Il riferimento esiste già con altro contenuto.",
                 "The reference exists already with other content.",
+            ),
+            Refusal::Repeated => conflict(
+                "repeated",
+                "Il riferimento esiste già.",
+                "The reference exists already.",
+            ),
+            Refusal::Inconsistent | Refusal::UnknownElements => Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "inconsistent",
+                "I dati non concordano tra loro.",
+                "The data do not agree with each other.",
             ),
         }
     }

@@ -1,7 +1,7 @@
 //! What can be wrong with a field: a stable code for programs, a sentence for people.
 
 use super::language::{Language, Text};
-use crate::domain::money::Cents;
+use crate::domain::money::{AmountError, Cents};
 
 /// What is wrong with one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,7 @@ pub(super) enum Wrong {
     NotText,
     NotInteger,
     NotObject,
+    NotList,
     TooLong(usize),
     NotOneLine,
     NotOffered,
@@ -31,10 +32,31 @@ pub(super) enum Wrong {
     FiscalCode,
     FiscalCodeCheck,
     Email,
+    Country,
     Day,
     InThePast,
     AfterDueDay,
+    BeforePublication,
     NotANumber(u32),
+    NotANumberOf(usize),
+    Sum,
+    Iban,
+    IbanCin,
+    NotRegistered,
+    Taxonomy,
+    Instant,
+    InTheFuture,
+    PersonalData,
+}
+
+impl From<AmountError> for Wrong {
+    fn from(error: AmountError) -> Wrong {
+        match error {
+            AmountError::Zero => Wrong::AmountZero,
+            AmountError::Negative => Wrong::AmountNegative,
+            AmountError::TooLarge | AmountError::Form => Wrong::AmountTooLarge,
+        }
+    }
 }
 
 impl Wrong {
@@ -43,7 +65,7 @@ impl Wrong {
         match self {
             Wrong::Required => "required",
             Wrong::Unknown => "unknown_field",
-            Wrong::NotText | Wrong::NotInteger | Wrong::NotObject => "wrong_type",
+            Wrong::NotText | Wrong::NotInteger | Wrong::NotObject | Wrong::NotList => "wrong_type",
             Wrong::TooLong(_) => "too_long",
             Wrong::NotOneLine => "illegal_characters",
             Wrong::NotOffered => "not_offered",
@@ -55,10 +77,21 @@ impl Wrong {
             Wrong::FiscalCode => "invalid_fiscal_code",
             Wrong::FiscalCodeCheck => "wrong_check_character",
             Wrong::Email => "invalid_email",
+            Wrong::Country => "invalid_country",
             Wrong::Day => "invalid_day",
             Wrong::InThePast => "in_the_past",
             Wrong::AfterDueDay => "after_due_day",
+            Wrong::BeforePublication => "before_publication",
             Wrong::NotANumber(_) => "invalid_number",
+            Wrong::NotANumberOf(_) => "wrong_number",
+            Wrong::Sum => "wrong_sum",
+            Wrong::Iban => "invalid_iban",
+            Wrong::IbanCin => "wrong_check_character",
+            Wrong::NotRegistered => "not_registered",
+            Wrong::Taxonomy => "invalid_category",
+            Wrong::Instant => "invalid_instant",
+            Wrong::InTheFuture => "in_the_future",
+            Wrong::PersonalData => "personal_data",
         }
     }
 
@@ -75,6 +108,7 @@ impl Wrong {
                 "must be a whole number, without decimals",
             ),
             Wrong::NotObject => text("deve essere un oggetto", "must be an object"),
+            Wrong::NotList => text("deve essere un elenco", "must be a list"),
             Wrong::TooLong(limit) => match language {
                 Language::Italian => format!("può avere al massimo {limit} caratteri"),
                 Language::English => format!("has at most {limit} characters"),
@@ -107,6 +141,10 @@ impl Wrong {
                 "non è un indirizzo e-mail valido",
                 "is not a valid e-mail address",
             ),
+            Wrong::Country => text(
+                "non è un codice di paese di due lettere maiuscole",
+                "is not a country code of two capitals",
+            ),
             Wrong::Day => text(
                 "non è una data nella forma AAAA-MM-GG",
                 "is not a day of the form YYYY-MM-DD",
@@ -115,6 +153,40 @@ impl Wrong {
             Wrong::AfterDueDay => text(
                 "la data è successiva alla scadenza",
                 "the day is after the due day",
+            ),
+            Wrong::BeforePublication => text(
+                "la data precede la pubblicazione",
+                "the day is before the publication",
+            ),
+            Wrong::NotANumberOf(most) => match language {
+                Language::Italian => format!("deve avere da 1 a {most} elementi"),
+                Language::English => format!("must have 1 to {most} items"),
+            },
+            Wrong::Sum => text(
+                "la somma non è uguale all'importo",
+                "the sum is not the amount",
+            ),
+            Wrong::Iban => text("non è un IBAN valido", "is not a valid IBAN"),
+            Wrong::IbanCin => text(
+                "il carattere di controllo (CIN) dell'IBAN è errato",
+                "the check character (CIN) of the IBAN is wrong",
+            ),
+            Wrong::NotRegistered => text(
+                "l'IBAN non è tra quelli registrati per l'ente",
+                "the IBAN is none of those registered for the creditor",
+            ),
+            Wrong::Taxonomy => text(
+                "non è un codice di tassonomia nella forma 9/0107101TS/",
+                "is not a taxonomy code of the form 9/0107101TS/",
+            ),
+            Wrong::Instant => text(
+                "non è un istante nella forma RFC 3339, con il fuso orario",
+                "is not an instant of RFC 3339, with its offset",
+            ),
+            Wrong::InTheFuture => text("l'istante è nel futuro", "the instant is in the future"),
+            Wrong::PersonalData => text(
+                "contiene dati personali: il testo compare sull'avviso e nei movimenti bancari",
+                "holds personal data: the text stands on the notice and in bank statements",
             ),
             Wrong::NotANumber(most) => match language {
                 Language::Italian => format!("deve essere un numero da 1 a {most}"),

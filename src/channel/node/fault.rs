@@ -28,6 +28,26 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// A refusal that has no code of its own.
+    pub(super) fn semantic(description: &str) -> Fault {
+        Fault {
+            code: "PAA_SEMANTICA",
+            string: "Errore semantico",
+            description: Some(description.to_owned()),
+        }
+    }
+
+    /// The data of a catalogue's service are not as agreed (the one use of this code, by the table).
+    pub(super) fn data(malformed: &Malformed) -> Fault {
+        Fault {
+            code: "PAA_SINTASSI_XSD",
+            string: "Errore di sintassi XSD",
+            description: Some(malformed.to_string()),
+        }
+    }
+}
+
 impl From<Refusal> for Fault {
     fn from(refusal: Refusal) -> Fault {
         let (code, string) = match refusal {
@@ -59,7 +79,9 @@ impl From<Refusal> for Fault {
                 "PAA_PAGAMENTO_SCADUTO",
                 "Pagamento in attesa risulta scaduto all'Ente Creditore",
             ),
-            Refusal::Conflict => ("PAA_SEMANTICA", "Errore semantico"),
+            Refusal::Conflict | Refusal::Inconsistent => ("PAA_SEMANTICA", "Errore semantico"),
+            Refusal::Repeated => ("PAA_RECEIPT_DUPLICATA", "La ricevuta è già presente"),
+            Refusal::UnknownElements => ("PAA_SINTASSI_EXTRAXSD", "Errore di sintassi extra XSD"),
         };
         let description = match refusal {
             Refusal::Conflict => {
@@ -71,7 +93,10 @@ impl From<Refusal> for Fault {
             | Refusal::Unknown
             | Refusal::AlreadyPaid
             | Refusal::Cancelled
-            | Refusal::Expired => None,
+            | Refusal::Expired
+            | Refusal::Repeated
+            | Refusal::Inconsistent
+            | Refusal::UnknownElements => None,
         };
         Fault {
             code,
@@ -127,6 +152,9 @@ mod tests {
             (Refusal::Cancelled, "PAA_PAGAMENTO_ANNULLATO"),
             (Refusal::Expired, "PAA_PAGAMENTO_SCADUTO"),
             (Refusal::Conflict, "PAA_SEMANTICA"),
+            (Refusal::Repeated, "PAA_RECEIPT_DUPLICATA"),
+            (Refusal::Inconsistent, "PAA_SEMANTICA"),
+            (Refusal::UnknownElements, "PAA_SINTASSI_EXTRAXSD"),
         ];
         assert_eq!(table.map(|(refusal, _)| refusal), Refusal::ALL);
         for (refusal, code) in table {

@@ -6,7 +6,9 @@
 //! says, and answered only after the commit; when it cannot be recorded the answer is HTTP 503, so
 //! that the node sends it again: a well-formed KO would make the node give the receipt up for ever.
 
+mod demand;
 mod fault;
+mod guard;
 mod notice;
 mod receipt;
 mod reply;
@@ -28,14 +30,20 @@ use crate::config;
 use crate::desk::Desk;
 use crate::desk::journal::{Call, Reply, Subject};
 use crate::domain::ids::DocumentId;
+use crate::domain::party::CreditorCode;
+use crate::domain::payment::{Case, CaseCode};
 use crate::domain::text::cut;
 use crate::wire::intake::{self, Intake};
 use crate::wire::soap::{self, FaultCode};
 use crate::wire::xml::Element;
 
 use fault::Fault;
+pub use guard::{Guard, SchemaError};
 use tls::Peer;
 use wire::Operation;
+
+/// Longest wait for a case to be written while the node waits for its answer.
+const ALARM_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What the door needs to answer.
 #[derive(Debug, Clone)]
@@ -43,14 +51,16 @@ pub struct Door {
     desk: Desk,
     clock: Clock,
     config: Arc<config::Node>,
+    guard: Arc<Guard>,
 }
 
 /// The routes of the door.
-pub fn router(desk: Desk, clock: Clock, config: config::Node) -> Router {
+pub fn router(desk: Desk, clock: Clock, config: config::Node, guard: Arc<Guard>) -> Router {
     let door = Door {
         desk,
         clock,
         config: Arc::new(config),
+        guard,
     };
     Router::new()
         .route("/node", post(answer))
@@ -148,11 +158,21 @@ impl Door {
         match operation {
             Operation::Verify => {
                 let answer = self.bounded(self.verify(element, call.started_at)).await;
-                Spoken::Now(reply::verify(answer, &call.subject))
+                let reply = reply::verify(answer, self.desk.register(), &call.subject);
+                Spoken::Now(self.legal(operation, reply, call).await)
             }
             Operation::Get(version) => {
                 let answer = self.bounded(self.get(element, call.started_at)).await;
-                Spoken::Now(reply::get(version, answer, &call.subject))
+                let reply = reply::get(version, answer, self.desk.register(), &call.subject);
+                Spoken::Now(self.legal(operation, reply, call).await)
+            }
+            Operation::Demand => {
+                let answer = self.bounded(self.demand(element, call.started_at)).await;
+                if let Ok(payable) = &answer {
+                    call.subject.notice = Some(payable.debt.notice.to_string());
+                }
+                let reply = reply::demand(answer, self.desk.register(), &call.subject);
+                Spoken::Now(self.legal(operation, reply, call).await)
             }
             Operation::Receipt(version) => {
                 let deadline = Duration::from_secs(self.config.receipt_deadline_s);
@@ -163,6 +183,38 @@ impl Door {
                 }
             }
         }
+    }
+
+    /// The reply, when the node would take it; else a system error, an alarm, and a case for the
+    /// creditor whose notice cannot be paid.
+    async fn legal(&self, operation: Operation, reply: Reply, call: &Call) -> Reply {
+        let Err(why) = self.guard.check(&reply.bytes, self.desk.register()) else {
+            return reply;
+        };
+        tracing::error!(
+            operation = operation.name(),
+            notice = call.subject.notice,
+            why,
+            "ALARM: a reply that the node would refuse was stopped"
+        );
+        let creditor = call.subject.creditor.as_deref().unwrap_or_default();
+        if let Ok(code) = CreditorCode::parse(creditor)
+            && self.desk.register().get(&code).is_some()
+        {
+            let notice = call.subject.notice.clone().unwrap_or_default();
+            let case = Case {
+                code: CaseCode::IllegalReply,
+                creditor: code,
+                identity: notice.clone(),
+                subject: notice,
+                detail: why,
+            };
+            let opened = self.desk.open_case(case, call.started_at);
+            if tokio::time::timeout(ALARM_PATIENCE, opened).await.is_err() {
+                tracing::error!("the case of a stopped reply could not be opened in time");
+            }
+        }
+        reply::system_error(operation, &call.subject)
     }
 
     /// An answer within our own deadline, or a system error: later the node would not hear it.

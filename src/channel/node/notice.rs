@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Door;
 use super::fault::Fault;
-use super::wire::{self, Verify};
+use super::wire::{self, Head, Verify};
 use crate::domain::creditor::{Creditor, TransferType};
 use crate::domain::day::Instant;
 use crate::domain::debt::Debt;
@@ -44,7 +44,7 @@ impl Door {
         transfer_type: Option<TransferType>,
         now: Instant,
     ) -> Result<Payable, Fault> {
-        let creditor = self.addressed(&verify)?;
+        let creditor = self.owner(&verify.head, Some(&verify.creditor))?;
         let debt = self
             .desk
             .debt_of_notice(&creditor.code, &verify.notice)
@@ -58,16 +58,19 @@ impl Door {
         })
     }
 
-    fn addressed(&self, verify: &Verify) -> Result<Arc<Creditor>, Refusal> {
+    /// The creditor that a message is for; `named` is the one whose notice it asks for.
+    pub(super) fn owner(
+        &self,
+        head: &Head,
+        named: Option<&CreditorCode>,
+    ) -> Result<Arc<Creditor>, Refusal> {
         let register = self.desk.register();
         // An idPA that cannot be a fiscal code is checked last, like any other unknown one.
-        let pa = CreditorCode::parse(&verify.head.pa);
-        let creditor = register.addressed(
-            verify
-                .head
-                .addressee(pa.as_ref().unwrap_or(&verify.creditor)),
-        )?;
-        if pa.as_ref() != Ok(&verify.creditor) {
+        let pa = CreditorCode::parse(&head.pa);
+        let nobody = CreditorCode::nobody();
+        let creditor =
+            register.addressed(head.addressee(pa.as_ref().ok().or(named).unwrap_or(&nobody)))?;
+        if pa.is_err() || named.is_some_and(|named| pa.as_ref() != Ok(named)) {
             return Err(Refusal::WrongCreditor);
         }
         Ok(creditor.clone())

@@ -5,18 +5,22 @@
 //! same, and finance is told. Only a receipt that is provably not ours (another broker, another
 //! creditor) or that cannot be read is answered KO, because a KO makes the node give it up.
 
+mod known;
+
+use self::known::{MESSAGE, has_unknown};
 use super::fault::Fault;
-use super::wire::{Head, PA_FOR_NODE, Version, limited};
+use super::wire::{Head, Operation, PA_FOR_NODE, Version, limited};
 use super::{Door, Spoken, refuse, reply};
 use crate::desk::collect::{Collected, Content, Deposit};
 use crate::desk::journal::Call;
-use crate::domain::creditor::Creditor;
+use crate::domain::creditor::{Creditor, ReceiptPolicy, Register, Repeated};
 use crate::domain::day::{Day, Instant};
 use crate::domain::money::Cents;
 use crate::domain::notice::NoticeNumber;
 use crate::domain::party::{CreditorCode, FiscalCode};
-use crate::domain::payment::{Case, CaseCode, Channel, Collection, Outcome};
+use crate::domain::payment::{Case, CaseCode, Channel, Collection, Mode, Outcome};
 use crate::domain::refusal::Refusal;
+use crate::domain::transfer::Split;
 use crate::wire::Malformed;
 use crate::wire::digest::sha256;
 use crate::wire::xml::Element;
@@ -35,11 +39,26 @@ impl Door {
                 (Content::Foreign, Some(fault))
             }
         };
+        let policy = self.policy(&content);
+        let repeated = policy.repeated;
+        let guard = self.guard.clone();
         let deposit = Deposit {
             call,
             content,
+            policy,
             print: Box::new(move |collected, subject| {
-                reply::receipt(version, answer(collected, fault.as_ref()), subject)
+                let answer = answer(collected, repeated, fault.as_ref());
+                let reply = reply::receipt(version, answer, subject);
+                match guard.check(&reply.bytes, &Register::default()) {
+                    Ok(()) => reply,
+                    Err(why) => {
+                        tracing::error!(
+                            why,
+                            "ALARM: a reply that the node would refuse was stopped"
+                        );
+                        reply::system_error(Operation::Receipt(version), subject)
+                    }
+                }
             }),
         };
         match self.desk.collect(deposit).await {
@@ -52,6 +71,15 @@ impl Door {
                 Spoken::Now(refuse(503, "the receipt could not be recorded"))
             }
         }
+    }
+
+    /// What the creditor of a receipt wants of those that are not as they should be.
+    fn policy(&self, content: &Content) -> ReceiptPolicy {
+        let creditor = match content {
+            Content::Collection(collection) => self.desk.register().get(&collection.creditor),
+            Content::Unbookable(_) | Content::Foreign => None,
+        };
+        creditor.map_or_else(ReceiptPolicy::default, |creditor| creditor.receipts.clone())
     }
 
     /// What the receipt says.
@@ -107,9 +135,18 @@ impl Door {
 }
 
 /// The answer to what became of a receipt.
-fn answer(collected: &Collected, foreign: Option<&Fault>) -> Result<(), Fault> {
+fn answer(collected: &Collected, repeated: Repeated, foreign: Option<&Fault>) -> Result<(), Fault> {
     match collected {
-        Collected::Recorded | Collected::Repeated => Ok(()),
+        Collected::Recorded => Ok(()),
+        Collected::Repeated => match repeated {
+            Repeated::Accepted => Ok(()),
+            Repeated::Refused => Err(Fault::from(Refusal::Repeated)),
+        },
+        Collected::Refused(code) => Err(Fault::from(match code {
+            CaseCode::OtherStation => Refusal::WrongStation,
+            CaseCode::UnknownElements => Refusal::UnknownElements,
+            _ => Refusal::Inconsistent,
+        })),
         Collected::Conflict => Err(Fault::from(Refusal::Conflict)),
         Collected::Foreign => Err(foreign
             .cloned()
@@ -193,7 +230,9 @@ fn collection(
     if has_unknown(element, MESSAGE) {
         doubts.push(CaseCode::UnknownElements);
     }
-    if !agrees(receipt, &notice, amount) || has_repeated(receipt) || lacks_proof(receipt) {
+    let split = split(receipt);
+    let sums_up = split.as_ref().and_then(sum) == Some(amount);
+    if !sums_up || !agrees(receipt, &notice) || has_repeated(receipt) || lacks_proof(receipt) {
         doubts.push(CaseCode::Inconsistent);
     }
     Ok(Collection {
@@ -210,6 +249,8 @@ fn collection(
             _ => Err(()),
         })?,
         amount,
+        split: split.unwrap_or_default(),
+        mode: mode(receipt),
         paid_at: paid_at(receipt).unwrap_or(received_at),
         payer: payer(receipt),
         psp: receipt
@@ -263,112 +304,41 @@ fn has_repeated(element: &Element) -> bool {
     })
 }
 
-/// Whether the IUV is that of the notice number and the transfers add up to the amount.
-fn agrees(receipt: &Element, notice: &NoticeNumber, amount: Cents) -> bool {
-    let iuv = receipt
+/// Whether the IUV is that of the notice number.
+fn agrees(receipt: &Element, notice: &NoticeNumber) -> bool {
+    receipt
         .child("creditorReferenceId")
-        .is_some_and(|field| field.text.trim() == notice.iuv().as_str());
-    let sum = receipt.child("transferList").and_then(|list| {
-        list.children
-            .iter()
-            .filter(|child| child.name == "transfer")
-            .try_fold(Cents::new(0), |sum, transfer| {
-                // All of it is for the creditor of the notice.
-                let beneficiary = transfer.child("fiscalCodePA")?.text.trim();
-                let owner = receipt.child("fiscalCode")?.text.trim();
-                let part = transfer.child("transferAmount")?;
-                if beneficiary != owner {
-                    return None;
-                }
-                sum.checked_add(Cents::parse_point(part.text.trim()).ok()?)
-            })
-    });
-    iuv && sum == Some(amount)
+        .is_some_and(|field| field.text.trim() == notice.iuv().as_str())
 }
 
-/// The elements that a receipt may have, V1 and V2 together: a name, and what may stand inside.
-struct Known(&'static str, &'static [Known]);
+/// Who receives how much; nothing when a transfer cannot be read or there is none.
+fn split(receipt: &Element) -> Option<Split> {
+    let list = receipt.child("transferList")?;
+    let transfers = list.children.iter().filter(|c| c.name == "transfer");
+    let split = transfers.map(|transfer| {
+        let text = |name| transfer.child(name).map(|field| field.text.trim());
+        let beneficiary = CreditorCode::parse(text("fiscalCodePA")?).ok()?;
+        Some((
+            beneficiary,
+            Cents::parse_point(text("transferAmount")?).ok()?,
+        ))
+    });
+    split
+        .collect::<Option<Split>>()
+        .filter(|split| !split.is_empty())
+}
 
-const METADATA: Known = Known(
-    "metadata",
-    &[Known("mapEntry", &[Known("key", &[]), Known("value", &[])])],
-);
+fn sum(split: &Split) -> Option<Cents> {
+    split
+        .iter()
+        .try_fold(Cents::new(0), |sum, (_, part)| sum.checked_add(*part))
+}
 
-const PERSON: &[Known] = &[
-    Known(
-        "uniqueIdentifier",
-        &[
-            Known("entityUniqueIdentifierType", &[]),
-            Known("entityUniqueIdentifierValue", &[]),
-        ],
-    ),
-    Known("fullName", &[]),
-    Known("streetName", &[]),
-    Known("civicNumber", &[]),
-    Known("postalCode", &[]),
-    Known("city", &[]),
-    Known("stateProvinceRegion", &[]),
-    Known("country", &[]),
-    Known("e-mail", &[]),
-];
-
-const TRANSFER: &[Known] = &[
-    Known("idTransfer", &[]),
-    Known("transferAmount", &[]),
-    Known("fiscalCodePA", &[]),
-    Known("companyName", &[]),
-    Known("IBAN", &[]),
-    Known("MBDAttachment", &[]),
-    Known("remittanceInformation", &[]),
-    Known("transferCategory", &[]),
-    METADATA,
-];
-
-const RECEIPT: &[Known] = &[
-    Known("receiptId", &[]),
-    Known("noticeNumber", &[]),
-    Known("fiscalCode", &[]),
-    Known("outcome", &[]),
-    Known("creditorReferenceId", &[]),
-    Known("paymentAmount", &[]),
-    Known("description", &[]),
-    Known("companyName", &[]),
-    Known("officeName", &[]),
-    Known("debtor", PERSON),
-    Known("transferList", &[Known("transfer", TRANSFER)]),
-    Known("idPSP", &[]),
-    Known("pspFiscalCode", &[]),
-    Known("pspPartitaIVA", &[]),
-    Known("PSPCompanyName", &[]),
-    Known("idChannel", &[]),
-    Known("channelDescription", &[]),
-    Known("payer", PERSON),
-    Known("paymentMethod", &[]),
-    Known("paymentNote", &[]),
-    Known("fee", &[]),
-    Known("primaryCiIncurredFee", &[]),
-    Known("idBundle", &[]),
-    Known("idCiBundle", &[]),
-    Known("paymentDateTime", &[]),
-    Known("applicationDate", &[]),
-    Known("transferDate", &[]),
-    METADATA,
-    Known("standIn", &[]),
-];
-
-const MESSAGE: &[Known] = &[
-    Known("idPA", &[]),
-    Known("idBrokerPA", &[]),
-    Known("idStation", &[]),
-    Known("receipt", RECEIPT),
-];
-
-/// Whether an element that we do not know stands anywhere inside.
-fn has_unknown(element: &Element, known: &[Known]) -> bool {
-    element.children.iter().any(|child| {
-        known
-            .iter()
-            .find(|Known(name, _)| *name == child.name)
-            .is_none_or(|Known(_, inside)| has_unknown(child, inside))
-    })
+/// Whether the node took the payment while it could not ask us (`standIn`).
+fn mode(receipt: &Element) -> Mode {
+    let flag = receipt.child("standIn").map(|flag| flag.text.trim());
+    match flag {
+        Some("true" | "1") => Mode::StandIn,
+        _ => Mode::Ordinary,
+    }
 }

@@ -6,63 +6,105 @@
 
 use super::fault::Fault;
 use super::notice::Payable;
-use super::wire::{PA_FOR_NODE, Version};
+use super::wire::{Operation, PA_FOR_NODE, Version};
 use crate::desk::journal::{Reply, Subject};
-use crate::domain::party::PartyKind;
+use crate::domain::creditor::Register;
+use crate::domain::party::{Country, PartyKind, Payer};
 use crate::domain::text::cut;
+use crate::domain::transfer::{Transfer, all_postal, transfers};
 use crate::wire::soap;
 use crate::wire::xml::Writer;
 
 /// `paVerifyPaymentNoticeRes`.
-pub(super) fn verify(answer: Result<Payable, Fault>, subject: &Subject) -> Reply {
-    print("paVerifyPaymentNoticeRes", answer, subject, |w, payable| {
-        let order = &payable.debt.order;
-        w.nested("paymentList", |w| {
-            w.nested("paymentOptionDescription", |w| {
-                w.leaf("amount", &order.amount.to_string());
-                w.leaf("options", "EQ");
-                w.leaf("dueDate", &order.due_on.to_string());
-                w.optional("detailDescription", Some(cut(&order.description, 140)));
-                // Only when every transfer can go to a postal account (SANP).
-                let postal = payable.creditor.accounts.postal().is_some();
-                w.leaf("allCCP", if postal { "true" } else { "false" });
-            });
-        });
-        w.leaf("paymentDescription", cut(&order.description, 140));
-        w.leaf("fiscalCodePA", payable.creditor.code.as_str());
-        w.leaf("companyName", cut(&payable.creditor.name, 140));
-        w.optional("officeName", office(payable));
+pub(super) fn verify(
+    answer: Result<Payable, Fault>,
+    register: &Register,
+    subject: &Subject,
+) -> Reply {
+    print(Operation::Verify.reply(), answer, subject, |w, payable| {
+        offer(w, payable, register);
     })
 }
 
-/// `paGetPaymentRes`, `paGetPaymentV2Response`.
-pub(super) fn get(version: Version, answer: Result<Payable, Fault>, subject: &Subject) -> Reply {
-    let root = match version {
-        Version::V1 => "paGetPaymentRes",
-        Version::V2 => "paGetPaymentV2Response",
-    };
-    print(root, answer, subject, |w, payable| {
-        let order = &payable.debt.order;
-        w.nested("data", |w| {
-            w.leaf("creditorReferenceId", payable.debt.notice.iuv().as_str());
-            w.leaf("paymentAmount", &order.amount.to_string());
-            w.leaf("dueDate", &order.due_on.to_string());
-            w.leaf("description", cut(&order.description, 140));
-            w.leaf("companyName", cut(&payable.creditor.name, 140));
-            w.optional("officeName", office(payable));
-            debtor(w, payable);
-            w.nested("transferList", |w| transfer(w, version, payable));
+/// `paDemandPaymentNoticeResponse`.
+pub(super) fn demand(
+    answer: Result<Payable, Fault>,
+    register: &Register,
+    subject: &Subject,
+) -> Reply {
+    print(Operation::Demand.reply(), answer, subject, |w, payable| {
+        w.nested("qrCode", |w| {
+            w.leaf("fiscalCode", payable.creditor.code.as_str());
+            w.leaf("noticeNumber", payable.debt.notice.as_str());
         });
+        offer(w, payable, register);
     })
+}
+
+fn offer(w: &mut Writer, payable: &Payable, register: &Register) {
+    let order = &payable.debt.order;
+    w.nested("paymentList", |w| {
+        w.nested("paymentOptionDescription", |w| {
+            w.leaf("amount", &order.amount.to_string());
+            w.leaf("options", "EQ");
+            w.leaf("dueDate", &order.due_on.to_string());
+            w.optional("detailDescription", Some(cut(&order.description, 140)));
+            let postal = all_postal(&payable.debt, register);
+            w.leaf("allCCP", if postal { "true" } else { "false" });
+        });
+    });
+    w.leaf("paymentDescription", cut(&order.description, 140));
+    w.leaf("fiscalCodePA", payable.creditor.code.as_str());
+    w.leaf("companyName", cut(&payable.creditor.name, 140));
+    w.optional("officeName", office(payable));
+}
+
+/// `paGetPaymentRes`, `paGetPaymentV2Response`.
+pub(super) fn get(
+    version: Version,
+    answer: Result<Payable, Fault>,
+    register: &Register,
+    subject: &Subject,
+) -> Reply {
+    print(
+        Operation::Get(version).reply(),
+        answer,
+        subject,
+        |w, payable| {
+            let order = &payable.debt.order;
+            // Without an account the list stays empty, and the guard stops the reply.
+            let transfers =
+                transfers(&payable.debt, register, payable.transfer_type).unwrap_or_default();
+            w.nested("data", |w| {
+                w.leaf("creditorReferenceId", payable.debt.notice.iuv().as_str());
+                w.leaf("paymentAmount", &order.amount.to_string());
+                w.leaf("dueDate", &order.due_on.to_string());
+                w.leaf("description", cut(&order.description, 140));
+                w.leaf("companyName", cut(&payable.creditor.name, 140));
+                w.optional("officeName", office(payable));
+                debtor(w, &order.payer);
+                w.nested("transferList", |w| {
+                    for (index, each) in transfers.iter().enumerate() {
+                        transfer(w, version, index + 1, each);
+                    }
+                });
+                metadata(
+                    w,
+                    order.metadata.iter().map(|(k, v)| (k.as_str(), v.as_str())),
+                );
+            });
+        },
+    )
 }
 
 /// `paSendRTRes`, `paSendRTV2Response`.
 pub(super) fn receipt(version: Version, answer: Result<(), Fault>, subject: &Subject) -> Reply {
-    let root = match version {
-        Version::V1 => "paSendRTRes",
-        Version::V2 => "paSendRTV2Response",
-    };
-    print(root, answer, subject, |_, ()| {})
+    print(
+        Operation::Receipt(version).reply(),
+        answer,
+        subject,
+        |_, ()| {},
+    )
 }
 
 fn office(payable: &Payable) -> Option<&str> {
@@ -73,8 +115,7 @@ fn office(payable: &Payable) -> Option<&str> {
         .map(|text| cut(text, 140))
 }
 
-fn debtor(w: &mut Writer, payable: &Payable) {
-    let payer = &payable.debt.order.payer;
+fn debtor(w: &mut Writer, payer: &Payer) {
     w.nested("debtor", |w| {
         w.nested("uniqueIdentifier", |w| {
             let kind = match payer.fiscal_code.kind() {
@@ -85,49 +126,66 @@ fn debtor(w: &mut Writer, payable: &Payable) {
             w.leaf("entityUniqueIdentifierValue", payer.fiscal_code.as_str());
         });
         w.leaf("fullName", cut(&payer.name, 70));
+        if let Some(address) = &payer.address {
+            let mut line = |name, text: &Option<String>, limit| {
+                w.optional(name, text.as_deref().map(|text| cut(text, limit)));
+            };
+            line("streetName", &address.street, 70);
+            line("civicNumber", &address.number, 16);
+            line("postalCode", &address.postal_code, 16);
+            line("city", &address.city, 35);
+            line("stateProvinceRegion", &address.province, 35);
+            w.optional("country", address.country.as_ref().map(Country::as_str));
+        }
         w.leaf("e-mail", payer.email.as_str());
     });
 }
 
-/// The one transfer: all of it to the creditor's own account.
-fn transfer(w: &mut Writer, version: Version, payable: &Payable) {
-    let account = payable.creditor.accounts.choose(payable.transfer_type);
-    let order = &payable.debt.order;
+fn transfer(w: &mut Writer, version: Version, id: usize, transfer: &Transfer<'_>) {
     w.nested("transfer", |w| {
-        w.leaf("idTransfer", "1");
-        w.leaf("transferAmount", &order.amount.to_string());
-        w.leaf("fiscalCodePA", payable.creditor.code.as_str());
+        w.leaf("idTransfer", &id.to_string());
+        w.leaf("transferAmount", &transfer.amount.to_string());
+        w.leaf("fiscalCodePA", transfer.creditor.as_str());
         if version == Version::V2 {
-            w.leaf("companyName", cut(&payable.creditor.name, 140));
+            w.optional("companyName", transfer.name.map(|name| cut(name, 140)));
         }
-        w.leaf("IBAN", account.iban.as_str());
-        let remittance = format!(
-            "/RFB/{}/{}/TXT/{}",
-            payable.debt.notice.iuv(),
-            order.amount,
-            order.description
-        );
-        w.leaf("remittanceInformation", cut(&remittance, 140));
-        let taxonomy = payable
-            .creditor
-            .services
-            .get(&order.service)
-            .map_or(SCHOOL_MEALS, |service| service.taxonomy.as_str());
-        w.leaf("transferCategory", cut(taxonomy, 140));
+        w.leaf("IBAN", transfer.account.iban.as_str());
+        w.leaf("remittanceInformation", cut(&transfer.remittance, 140));
+        w.leaf("transferCategory", cut(transfer.category, 140));
         // The second account is asked for in V2 only (SANP, `transferType`).
-        if let Some(support) = account.support.filter(|_| version == Version::V2) {
-            w.nested("metadata", |w| {
-                w.nested("mapEntry", |w| {
-                    w.leaf("key", "IBANAPPOGGIO");
-                    w.leaf("value", support.as_str());
-                });
+        let support = transfer.account.support.filter(|_| version == Version::V2);
+        metadata(
+            w,
+            support
+                .map(|iban| ("IBANAPPOGGIO", iban.as_str()))
+                .into_iter(),
+        );
+    });
+}
+
+/// Keys and values, or nothing at all: an empty list is refused.
+fn metadata<'m>(w: &mut Writer, entries: impl Iterator<Item = (&'m str, &'m str)>) {
+    let mut entries = entries.peekable();
+    if entries.peek().is_none() {
+        return;
+    }
+    w.nested("metadata", |w| {
+        for (key, value) in entries {
+            w.nested("mapEntry", |w| {
+                w.leaf("key", cut(key, 140));
+                w.leaf("value", cut(value, 140));
             });
         }
     });
 }
 
-/// The taxonomy of school meals, for a service that is not configured any more.
-const SCHOOL_MEALS: &str = "9/0107101TS/";
+/// The reply to say instead of one that the node would not take.
+pub(super) fn system_error(operation: Operation, subject: &Subject) -> Reply {
+    let fault = Err(Fault::system(
+        "the data of the notice do not allow an answer",
+    ));
+    print::<()>(operation.reply(), fault, subject, |_, ()| {})
+}
 
 /// A reply of the protocol: HTTP 200, OK with its data or KO with its fault.
 fn print<T>(

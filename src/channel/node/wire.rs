@@ -24,6 +24,8 @@ pub(super) enum Operation {
     Get(Version),
     /// `paSendRT`, `paSendRTV2`
     Receipt(Version),
+    /// `paDemandPaymentNotice`
+    Demand,
 }
 
 /// Two generations of the same message. The node may mix them: a V1 get can be closed by a V2
@@ -45,6 +47,19 @@ impl Operation {
             Operation::Get(Version::V2) => "paGetPaymentV2",
             Operation::Receipt(Version::V1) => "paSendRT",
             Operation::Receipt(Version::V2) => "paSendRTV2",
+            Operation::Demand => "paDemandPaymentNotice",
+        }
+    }
+
+    /// The root element of its reply.
+    pub(super) fn reply(self) -> &'static str {
+        match self {
+            Operation::Verify => "paVerifyPaymentNoticeRes",
+            Operation::Get(Version::V1) => "paGetPaymentRes",
+            Operation::Get(Version::V2) => "paGetPaymentV2Response",
+            Operation::Receipt(Version::V1) => "paSendRTRes",
+            Operation::Receipt(Version::V2) => "paSendRTV2Response",
+            Operation::Demand => "paDemandPaymentNoticeResponse",
         }
     }
 
@@ -57,6 +72,7 @@ impl Operation {
             "paGetPaymentV2Request" => Some(Operation::Get(Version::V2)),
             "paSendRTReq" => Some(Operation::Receipt(Version::V1)),
             "paSendRTV2Request" => Some(Operation::Receipt(Version::V2)),
+            "paDemandPaymentNoticeRequest" => Some(Operation::Demand),
             _ => None,
         }
     }
@@ -84,6 +100,18 @@ pub(super) struct Verify {
 pub(super) struct Get {
     pub verify: Verify,
     pub transfer_type: Option<TransferType>,
+}
+
+/// `paDemandPaymentNoticeRequest`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Demand {
+    pub head: Head,
+    /// `idServizio`
+    pub service: String,
+    /// `idSoggettoServizio`
+    pub subject: String,
+    /// `datiSpecificiServizioRequest`, out of its base64.
+    pub data: Vec<u8>,
 }
 
 impl Head {
@@ -150,12 +178,40 @@ pub(super) fn get(element: &Element) -> Result<Get, Malformed> {
     })
 }
 
-fn head_and_qr(fields: &mut Fields<'_>) -> Result<Verify, Malformed> {
-    let head = Head {
+/// Reads a demand.
+///
+/// # Errors
+/// [`Malformed`] at the first departure from the schema.
+pub(super) fn demand(element: &Element) -> Result<Demand, Malformed> {
+    let mut fields = Fields::root(element)?;
+    let code = |text: &str| match text.chars().count() {
+        5 => Ok(text.to_owned()),
+        _ => Err(()),
+    };
+    let demand = Demand {
+        head: head(&mut fields)?,
+        service: fields.required("idServizio", "five characters", code)?,
+        subject: fields.required("idSoggettoServizio", "five characters", code)?,
+        data: fields.required("datiSpecificiServizioRequest", "base64", |text| {
+            // White space inside base64 means nothing (xsd:base64Binary).
+            let packed: String = text.split_ascii_whitespace().collect();
+            openssl::base64::decode_block(&packed)
+        })?,
+    };
+    fields.end()?;
+    Ok(demand)
+}
+
+fn head(fields: &mut Fields<'_>) -> Result<Head, Malformed> {
+    Ok(Head {
         pa: fields.required("idPA", "1 to 35 characters", |t| limited(t, 35))?,
         broker: fields.required("idBrokerPA", "1 to 35 characters", |t| limited(t, 35))?,
         station: fields.required("idStation", "1 to 35 characters", |t| limited(t, 35))?,
-    };
+    })
+}
+
+fn head_and_qr(fields: &mut Fields<'_>) -> Result<Verify, Malformed> {
+    let head = head(fields)?;
     let mut qr = fields.nested("qrCode")?;
     let creditor = qr.required("fiscalCode", "eleven digits", CreditorCode::parse)?;
     let notice = qr.required("noticeNumber", "eighteen digits", NoticeNumber::parse)?;

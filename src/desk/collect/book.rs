@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::{Collected, Content, Deposit};
 use crate::clock::Ids;
 use crate::domain::day::Instant;
-use crate::domain::debt::{Debt, DebtState, book};
+use crate::domain::debt::{Booking, Debt, DebtState, book};
 use crate::domain::ids::{CaseId, DebtId, DocumentId, EntryId, PaymentId};
 use crate::domain::notice::NoticeNumber;
 use crate::domain::party::CreditorCode;
@@ -145,7 +145,19 @@ impl<'a> Book<'a> {
                         Collected::Conflict
                     }
                     None => {
-                        self.record(collection, &deposit.call.document);
+                        let booking = book(self.debt_of(collection), collection);
+                        if let Some(code) = deposit.policy.refused(&booking.cases) {
+                            // Evidence, and no payment: should it come again, it is refused again.
+                            self.open_case(Case {
+                                code,
+                                creditor: collection.creditor.clone(),
+                                identity: collection.fingerprint.clone(),
+                                subject: deposit.call.document.to_string(),
+                                detail: format!("{} (respinta)", detail(collection)),
+                            });
+                            return Collected::Refused(code);
+                        }
+                        self.record(collection, booking, &deposit.call.document);
                         self.known.insert(reference, collection.fingerprint.clone());
                         Collected::Recorded
                     }
@@ -154,14 +166,21 @@ impl<'a> Book<'a> {
         }
     }
 
-    fn record(&mut self, collection: &Collection, document: &DocumentId) {
+    /// The debt that a payment is for. The debt of another creditor is not ours to link to: there we
+    /// are a secondary beneficiary.
+    fn debt_of(&self, collection: &Collection) -> Option<&Debt> {
         let place = (collection.notice_creditor.clone(), collection.notice);
-        // The debt of another creditor is not ours to link to: we are a secondary beneficiary.
+        (collection.notice_creditor == collection.creditor)
+            .then(|| self.debts.get(&place))
+            .flatten()
+    }
+
+    fn record(&mut self, collection: &Collection, booking: Booking, document: &DocumentId) {
+        let place = (collection.notice_creditor.clone(), collection.notice);
         let debt = match collection.notice_creditor == collection.creditor {
             true => self.debts.get_mut(&place),
             false => None,
         };
-        let booking = book(debt.as_deref(), collection);
         let payment = Payment {
             id: PaymentId::new(self.ids.next(self.now)),
             debt: debt.as_ref().map(|debt| debt.id.clone()),
@@ -195,13 +214,7 @@ impl<'a> Book<'a> {
                 };
             }
         }
-        let codes: Vec<CaseCode> = unique(
-            booking
-                .case
-                .into_iter()
-                .chain(collection.doubts.iter().copied()),
-        );
-        for code in codes {
+        for code in booking.cases {
             self.open_case(Case {
                 code,
                 creditor: collection.creditor.clone(),
@@ -228,8 +241,12 @@ fn detail(collection: &Collection) -> String {
         Outcome::Paid => "OK",
         Outcome::Failed => "KO",
     };
+    let own = match collection.own() {
+        own if own == collection.amount => String::new(),
+        own => format!(" (di cui propri {} €)", own.in_italian()),
+    };
     format!(
-        "avviso {}, importo {} €, ricevuta {}, esito {outcome}",
+        "avviso {}, importo {} €{own}, ricevuta {}, esito {outcome}",
         collection.notice,
         collection.amount.in_italian(),
         collection.reference

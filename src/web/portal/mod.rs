@@ -1,10 +1,12 @@
 //! The REST API for the portals of municipalities and caterers: `/api/v1`.
 
+mod changes;
 mod exceptions;
 mod notices;
 mod query;
 mod request;
 mod schema;
+mod shares;
 
 use axum::Router;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
@@ -22,7 +24,8 @@ use super::Web;
         description = "Payments for school meals. Amounts are whole cents, days are YYYY-MM-DD, \
             instants are RFC 3339 in UTC. Every POST honours `Idempotency-Key`: the same key with \
             the same request gives the first answer again, with another request 422. Errors are \
-            RFC 9457 problems with a stable `code`.",
+            RFC 9457 problems with a stable `code`. A key belongs to a creditor; an operator's key works \
+            for several, and each request names one of them in the header `Pagomensa-Creditor`.",
         license(name = "EUPL-1.2", identifier = "EUPL-1.2")
     ),
     modifiers(&Bearer),
@@ -52,7 +55,8 @@ impl Modify for Bearer {
 pub(super) fn router(web: Web) -> (Router, utoipa::openapi::OpenApi) {
     let routes = OpenApiRouter::new()
         .routes(routes!(notices::create, notices::list))
-        .routes(routes!(notices::read))
+        .routes(routes!(notices::read, changes::change))
+        .routes(routes!(changes::paid_elsewhere))
         .routes(routes!(notices::cancel))
         .routes(routes!(exceptions::list));
     OpenApiRouter::with_openapi(Document::openapi())

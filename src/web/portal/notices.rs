@@ -73,7 +73,13 @@ pub(super) async fn create(
         }
         _ => None,
     };
-    let asked = request::read(&json.value, &creditor, existing.as_ref(), today)?;
+    let asked = request::read(
+        &json.value,
+        &creditor,
+        web.desk.register(),
+        existing.as_ref(),
+        today,
+    )?;
     let url = web.config.public_url.clone();
     let print = |opening: &Opening| Answer {
         http_status: if opening.existed { 200 } else { 201 },
@@ -268,11 +274,13 @@ fn is_within(debt: &Debt, filter: &Filter, today: Day) -> bool {
         && filter.kind.is_none_or(|kind| kind == debt.order.kind)
 }
 
-fn print(debt: &Debt, today: Day, public_url: &str) -> String {
+/// A notice as JSON.
+pub(super) fn print(debt: &Debt, today: Day, public_url: &str) -> String {
     serde_json::to_string(&Notice::of(debt, today, public_url)).unwrap_or_default()
 }
 
-fn respond(answer: Answer) -> Response {
+/// An answer as a response.
+pub(super) fn respond(answer: Answer) -> Response {
     (
         StatusCode::from_u16(answer.http_status).unwrap_or(StatusCode::OK),
         [(header::CONTENT_TYPE, "application/json")],

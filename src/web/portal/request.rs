@@ -1,13 +1,19 @@
 //! Reading the request for a notice: every wrong field is reported at once.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
+use super::shares;
 use crate::desk::debts::DueDay;
-use crate::domain::creditor::{Creditor, Service};
+use crate::domain::creditor::{Creditor, Register, Service};
 use crate::domain::day::Day;
 use crate::domain::debt::{Debt, DebtKind, Order};
-use crate::domain::money::{AmountError, Cents};
-use crate::domain::party::{Child, Email, FiscalCode, PartyError, Payer};
+use crate::domain::money::Cents;
+use crate::domain::party::{Address, Child, Country, Email, FiscalCode, PartyError, Payer};
+use crate::domain::privacy;
+use crate::domain::text::cut;
+use crate::domain::transfer::Shares;
 use crate::web::fields::{Form, Object};
 use crate::web::problem::Problem;
 use crate::web::wrong::Wrong;
@@ -26,11 +32,11 @@ const NAME: usize = 70;
 /// Longest code of a child or a service.
 pub(super) const CODE: usize = 35;
 /// Longest description (`description`, stText140).
-const DESCRIPTION: usize = 140;
+pub(super) const DESCRIPTION: usize = 140;
 /// Longest e-mail address (`stEMail`).
 const EMAIL: usize = 256;
 /// Long enough to tell a wrong code from a right one.
-const WORD: usize = 35;
+pub(super) const WORD: usize = 35;
 
 /// Reads a request for a notice of this creditor. What an existing notice under the same external id
 /// has already is not refused any more: the day may have passed, the limits may have changed.
@@ -40,6 +46,7 @@ const WORD: usize = 35;
 pub(super) fn read(
     value: &Value,
     creditor: &Creditor,
+    register: &Register,
     existing: Option<&Debt>,
     today: Day,
 ) -> Result<Asked, Problem> {
@@ -66,12 +73,14 @@ pub(super) fn read(
     let description = root
         .optional_text(&mut form, "description", DESCRIPTION)
         .map(str::to_owned);
-    let due_on = root.optional_parsed(&mut form, "due_on", WORD, |text| match Day::parse(text) {
-        Ok(day) if existing.is_some_and(|order| order.due_on == day) => Ok(day),
-        Ok(day) if day < today => Err(Wrong::InThePast),
-        Ok(day) => Ok(day),
-        Err(_) => Err(Wrong::Day),
-    });
+    let due_on = due_on(
+        &mut form,
+        &mut root,
+        existing.map(|order| order.due_on),
+        today,
+    );
+    let shares = shares::shares(&mut form, &mut root, register, amount);
+    let metadata = shares::metadata(&mut form, &mut root);
     let due = if root.has("due_on") {
         DueDay::Chosen
     } else {
@@ -86,6 +95,15 @@ pub(super) fn read(
         }
     });
     root.end(&mut form);
+    if let (Some(child), Some(payer)) = (&child, &payer) {
+        let texts = private_texts(description.as_deref(), shares.as_ref(), &metadata);
+        for (field, text) in texts {
+            let is_kept = existing.is_some_and(|order| order.description == text);
+            if !is_kept && privacy::tells(text, child, payer) {
+                form.wrong(field, Wrong::PersonalData);
+            }
+        }
+    }
     form.finish()?;
     let order = || {
         let (service, child, due_on) = (service?, child?, due_on?);
@@ -93,10 +111,13 @@ pub(super) fn read(
             kind: kind?,
             service: service.code.clone(),
             external_id,
-            description: description.unwrap_or_else(|| format!("{} {}", service.name, child.code)),
+            description: description
+                .unwrap_or_else(|| privacy::plain_description(&service.name, &child)),
             child,
             payer: payer?,
             amount: amount?,
+            shares: shares.unwrap_or_default(),
+            metadata,
             due_on,
             publish_on,
             payable_until: if service.payable_after_due {
@@ -109,6 +130,40 @@ pub(super) fn read(
     // Every field that is missing was reported by finish, so an order can always be made here.
     let order = order().ok_or_else(|| Problem::invalid_fields(vec![]))?;
     Ok(Asked { order, due })
+}
+
+/// The texts that strangers will read, with the names of their fields.
+fn private_texts<'t>(
+    description: Option<&'t str>,
+    shares: Option<&'t Shares>,
+    metadata: &'t BTreeMap<String, String>,
+) -> Vec<(String, &'t str)> {
+    let mut texts: Vec<(String, &str)> = vec![];
+    texts.extend(description.map(|text| ("description".to_owned(), text)));
+    let shares = shares.map_or(&[][..], Shares::as_slice);
+    for (index, share) in shares.iter().enumerate() {
+        let field = format!("transfers[{index}].description");
+        texts.extend(share.description.as_deref().map(|text| (field, text)));
+    }
+    for (key, value) in metadata {
+        texts.push((format!("metadata.{}", cut(key, WORD)), value));
+    }
+    texts
+}
+
+/// The due day: not in the past, unless it is the one that the notice has already.
+pub(super) fn due_on(
+    form: &mut Form,
+    root: &mut Object<'_>,
+    existing: Option<Day>,
+    today: Day,
+) -> Option<Day> {
+    root.optional_parsed(form, "due_on", WORD, |text| match Day::parse(text) {
+        Ok(day) if existing == Some(day) => Ok(day),
+        Ok(day) if day < today => Err(Wrong::InThePast),
+        Ok(day) => Ok(day),
+        Err(_) => Err(Wrong::Day),
+    })
 }
 
 fn child(form: &mut Form, root: &mut Object<'_>) -> Option<Child> {
@@ -131,11 +186,40 @@ fn payer(form: &mut Form, root: &mut Object<'_>) -> Option<Payer> {
     let email = object.parsed(form, "email", EMAIL, |text| {
         Email::parse(text).map_err(|_| Wrong::Email)
     });
+    let address = object
+        .has("address")
+        .then(|| address(form, &mut object))
+        .flatten();
+    object.skip("address");
     object.end(form);
     Some(Payer {
         name: name?,
         fiscal_code: fiscal_code?,
         email: email?,
+        address,
+    })
+}
+
+fn address(form: &mut Form, payer: &mut Object<'_>) -> Option<Address> {
+    let mut object = payer.object(form, "address");
+    let mut line =
+        |form: &mut Form, field, limit| object.optional_text(form, field, limit).map(str::to_owned);
+    let street = line(form, "street", NAME);
+    let number = line(form, "number", 16);
+    let postal_code = line(form, "postal_code", 16);
+    let city = line(form, "city", CODE);
+    let province = line(form, "province", CODE);
+    let country = object.optional_parsed(form, "country", WORD, |text| {
+        Country::parse(text).ok_or(Wrong::Country)
+    });
+    object.end(form);
+    Some(Address {
+        street,
+        number,
+        postal_code,
+        city,
+        province,
+        country,
     })
 }
 
@@ -147,7 +231,7 @@ fn fiscal_code(text: &str) -> Result<FiscalCode, Wrong> {
 }
 
 /// An amount within pagoPA's limits, and within the service's.
-fn amount(
+pub(super) fn amount(
     form: &mut Form,
     root: &mut Object<'_>,
     service: Option<&Service>,
@@ -161,9 +245,7 @@ fn amount(
             Some(service) if amount > service.max => Wrong::AboveMaximum(service.max),
             _ => return Some(amount),
         },
-        Err(AmountError::Zero) => Wrong::AmountZero,
-        Err(AmountError::Negative) => Wrong::AmountNegative,
-        Err(AmountError::TooLarge | AmountError::Form) => Wrong::AmountTooLarge,
+        Err(error) => Wrong::from(error),
     };
     form.wrong(root.name("amount_cents"), wrong);
     None

@@ -1,10 +1,14 @@
 //! The shapes of the API, for the answers and for the OpenAPI document.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::day::Day;
-use crate::domain::debt::{Debt, DebtKind, PublicState};
+use crate::domain::debt::{Debt, DebtKind, DebtState, PublicState};
+use crate::domain::party;
+use crate::domain::transfer::Share;
 use crate::store::cases::OpenCase;
 
 /// A request for a notice. (It is read field by field, in `request.rs`, so that every wrong field
@@ -43,6 +47,86 @@ pub(super) struct NoticeRequest {
     /// The day before which nobody can see or pay it.
     #[schema(format = Date)]
     publish_on: Option<String>,
+    /// Who receives the money; left out, all of it goes to the creditor's own account.
+    #[schema(min_items = 1, max_items = 5)]
+    transfers: Option<Vec<Transfer>>,
+    /// Names and texts of your own that pagoPA carries along, 1 to 15; without personal data.
+    metadata: Option<BTreeMap<String, String>>,
+}
+
+/// A part of the amount for one body.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Transfer {
+    /// The fiscal code of the body, eleven digits.
+    creditor: String,
+    /// The account; needed for a body that is not served here, else its registered account is taken.
+    iban: Option<String>,
+    /// Whole cents; all transfers add up to the amount.
+    #[schema(minimum = 1, maximum = 99_999_999_999_i64)]
+    amount_cents: i64,
+    /// The taxonomy code; left out, that of the service.
+    #[schema(example = "9/0107101TS/")]
+    category: Option<String>,
+    /// The text of the credit; left out, the description of the notice.
+    #[schema(max_length = 140)]
+    description: Option<String>,
+}
+
+/// What changes of an open notice; what is left out stays.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"amount_cents": 5500, "due_on": "2027-01-31"}))]
+pub(super) struct NoticeChange {
+    /// Whole cents, within the limits of the service.
+    #[schema(minimum = 1, maximum = 99_999_999_999_i64)]
+    amount_cents: Option<i64>,
+    /// Needed with a new amount when the notice has transfers.
+    #[schema(min_items = 1, max_items = 5)]
+    transfers: Option<Vec<Transfer>>,
+    /// The day by which it should be paid.
+    #[schema(format = Date)]
+    due_on: Option<String>,
+    /// The text on the notice, without personal data.
+    #[schema(max_length = 140)]
+    description: Option<String>,
+}
+
+/// How a notice was paid off pagoPA.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"means": "cash", "reference": "R-2026-118", "paid_at": "2026-11-20T09:30:00Z"}))]
+pub(super) struct SettledElsewhere {
+    /// cash, pos, bank_transfer or other.
+    means: String,
+    /// Your own reference, such as the number of a receipt.
+    #[schema(max_length = 70)]
+    reference: Option<String>,
+    /// An instant with its offset.
+    #[schema(format = DateTime)]
+    paid_at: String,
+}
+
+impl SettledElsewhere {
+    fn of(state: &DebtState) -> Option<SettledElsewhere> {
+        let DebtState::Settled { elsewhere, .. } = state else {
+            return None;
+        };
+        Some(SettledElsewhere {
+            means: elsewhere.means.as_str().to_owned(),
+            reference: elsewhere.reference.clone(),
+            paid_at: elsewhere.paid_at.to_string(),
+        })
+    }
+}
+
+impl Transfer {
+    fn of(share: &Share) -> Transfer {
+        Transfer {
+            creditor: share.creditor.to_string(),
+            iban: share.iban.as_ref().map(|iban| iban.as_str().to_owned()),
+            amount_cents: share.amount.get(),
+            category: share.category.clone(),
+            description: share.description.clone(),
+        }
+    }
 }
 
 /// What the money is for.
@@ -85,6 +169,40 @@ pub(super) struct Payer {
     /// E-mail address.
     #[schema(max_length = 256)]
     email: String,
+    /// Where the payer lives, as far as it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<Address>,
+}
+
+/// A postal address.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Address {
+    #[schema(max_length = 70)]
+    street: Option<String>,
+    #[schema(max_length = 16)]
+    number: Option<String>,
+    #[schema(max_length = 16)]
+    postal_code: Option<String>,
+    #[schema(max_length = 35)]
+    city: Option<String>,
+    #[schema(max_length = 35)]
+    province: Option<String>,
+    /// Two capitals of ISO 3166-1.
+    #[schema(example = "IT")]
+    country: Option<String>,
+}
+
+impl Address {
+    fn of(address: &party::Address) -> Address {
+        Address {
+            street: address.street.clone(),
+            number: address.number.clone(),
+            postal_code: address.postal_code.clone(),
+            city: address.city.clone(),
+            province: address.province.clone(),
+            country: address.country.as_ref().map(|c| c.as_str().to_owned()),
+        }
+    }
 }
 
 /// Where a notice stands.
@@ -133,6 +251,15 @@ pub(super) struct Notice {
     /// A day.
     #[schema(format = Date)]
     publish_on: Option<String>,
+    /// Who receives the money, when it was said.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    transfers: Vec<Transfer>,
+    /// What is carried along.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: BTreeMap<String, String>,
+    /// How it was paid off pagoPA, when it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paid_elsewhere: Option<SettledElsewhere>,
     /// An instant in UTC.
     #[schema(format = DateTime)]
     created_at: String,
@@ -168,11 +295,15 @@ impl Notice {
                 name: order.payer.name.clone(),
                 fiscal_code: order.payer.fiscal_code.as_str().to_owned(),
                 email: order.payer.email.as_str().to_owned(),
+                address: order.payer.address.as_ref().map(Address::of),
             },
             amount_cents: order.amount.get(),
             description: order.description.clone(),
             due_on: order.due_on.to_string(),
             publish_on: order.publish_on.map(|day| day.to_string()),
+            transfers: order.shares.as_slice().iter().map(Transfer::of).collect(),
+            metadata: order.metadata.clone(),
+            paid_elsewhere: SettledElsewhere::of(&debt.state),
             created_at: debt.created_at.to_string(),
             links: Links {
                 this: format!(

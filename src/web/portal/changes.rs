@@ -1,0 +1,206 @@
+//! What happens to a notice after it was created: changed, or settled off the rails.
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde_json::Value;
+
+use super::notices::{print, respond};
+use super::request::{self, WORD};
+use super::schema::{Notice, NoticeChange, ProblemBody, SettledElsewhere};
+use super::shares;
+use crate::desk::keys::Scope;
+use crate::desk::once::{Answer, Done, Repeat};
+use crate::domain::creditor::{Creditor, Register};
+use crate::domain::day::{Day, Instant};
+use crate::domain::debt::{Change, Debt, Elsewhere, Means};
+use crate::domain::ids::DebtId;
+use crate::domain::privacy;
+use crate::web::Web;
+use crate::web::body::idempotency_key;
+use crate::web::fields::Form;
+use crate::web::problem::Problem;
+use crate::web::wrong::Wrong;
+use crate::wire::digest::sha256;
+
+/// Change an open notice
+///
+/// The next verify and the next get of the node hear the new data. The same change again changes
+/// nothing.
+#[utoipa::path(
+    patch,
+    path = "/notices/{id}",
+    tag = "notices",
+    params(("id" = String, Path, description = "The notice's id")),
+    request_body = NoticeChange,
+    responses(
+        (status = 200, description = "The notice, changed", body = Notice),
+        (status = 400, description = "Not JSON", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "No good key", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The key may not do this", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "No such notice of this creditor", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "It is paid, cancelled or expired", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Fields are wrong", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn change(
+    State(web): State<Web>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let creditor = web.caller(&headers, Scope::NoticesWrite).await?;
+    let id = DebtId::parse(&id).ok_or_else(Problem::not_found)?;
+    let json = web.json(&headers, body).await?;
+    let now = web.clock.now();
+    let today = now.day_in_rome();
+    let debt = web.desk.debt(&creditor.code, &id).await?;
+    let change = read_change(&json.value, &creditor, web.desk.register(), &debt, today)?;
+    let debt = web
+        .desk
+        .change_debt(&creditor.code, &id, &change, now)
+        .await?;
+    Ok(respond(Answer {
+        http_status: 200,
+        body: print(&debt, today, &web.config.public_url),
+    }))
+}
+
+fn read_change(
+    value: &Value,
+    creditor: &Creditor,
+    register: &Register,
+    debt: &Debt,
+    today: Day,
+) -> Result<Change, Problem> {
+    let order = &debt.order;
+    let mut form = Form::default();
+    let mut root = form.root(value);
+    let service = creditor.services.get(&order.service);
+    let amount = if root.has("amount_cents") {
+        request::amount(&mut form, &mut root, service, Some(order.amount))
+    } else {
+        root.skip("amount_cents");
+        None
+    };
+    let total = amount.unwrap_or(order.amount);
+    let shares = shares::shares(&mut form, &mut root, register, Some(total));
+    let is_split = !order.shares.as_slice().is_empty();
+    if is_split && total != order.amount && !root.has("transfers") {
+        form.wrong(root.name("transfers"), Wrong::Required);
+    }
+    let due_on = request::due_on(&mut form, &mut root, Some(order.due_on), today);
+    if let (Some(due), Some(publish)) = (due_on, order.publish_on)
+        && due < publish
+    {
+        form.wrong(root.name("due_on"), Wrong::BeforePublication);
+    }
+    let description = root
+        .optional_text(&mut form, "description", request::DESCRIPTION)
+        .map(str::to_owned);
+    if let Some(text) = &description
+        && *text != order.description
+        && privacy::tells(text, &order.child, &order.payer)
+    {
+        form.wrong(root.name("description"), Wrong::PersonalData);
+    }
+    root.end(&mut form);
+    form.finish()?;
+    Ok(Change {
+        amount,
+        shares,
+        due_on,
+        description,
+    })
+}
+
+/// Say that a notice was paid off pagoPA
+///
+/// The node then hears that it is paid, and nobody can pay it a second time. Nothing is posted to
+/// the meal ledger: whoever took the money has told it.
+#[utoipa::path(
+    post,
+    path = "/notices/{id}/paid-elsewhere",
+    tag = "notices",
+    params(
+        ("id" = String, Path, description = "The notice's id"),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible characters"),
+    ),
+    request_body = SettledElsewhere,
+    responses(
+        (status = 200, description = "The notice, paid", body = Notice),
+        (status = 400, description = "Not JSON", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "No good key", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The key may not do this", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "No such notice of this creditor", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "It is paid already, or cancelled", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Fields are wrong, or the key was used for another request", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn paid_elsewhere(
+    State(web): State<Web>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let creditor = web.caller(&headers, Scope::NoticesWrite).await?;
+    let id = DebtId::parse(&id).ok_or_else(Problem::not_found)?;
+    let key = idempotency_key(&headers)?;
+    let json = web.json(&headers, body).await?;
+    let now = web.clock.now();
+    let today = now.day_in_rome();
+    let elsewhere = read_elsewhere(&json.value, now)?;
+    let url = web.config.public_url.clone();
+    let print = |debt: &Debt| Answer {
+        http_status: 200,
+        body: print(debt, today, &url),
+    };
+    let request = format!("POST /notices/{id}/paid-elsewhere {}", json.sha256);
+    let request_sha256 = sha256(request.as_bytes());
+    let repeat = key.as_deref().map(|key| Repeat {
+        key,
+        request_sha256: &request_sha256,
+        print: &print,
+    });
+    let done = web
+        .desk
+        .settle_debt(&creditor.code, &id, &elsewhere, repeat, now)
+        .await?;
+    Ok(respond(match done {
+        Done::First(debt) => print(&debt),
+        Done::Again(answer) => answer,
+    }))
+}
+
+fn read_elsewhere(value: &Value, now: Instant) -> Result<Elsewhere, Problem> {
+    let mut form = Form::default();
+    let mut root = form.root(value);
+    let means = root.parsed(&mut form, "means", WORD, |text| {
+        Means::parse(text).ok_or(Wrong::NotOffered)
+    });
+    let reference = root
+        .optional_text(&mut form, "reference", request::EXTERNAL_ID)
+        .map(str::to_owned);
+    let paid_at = root.parsed(
+        &mut form,
+        "paid_at",
+        WORD,
+        |text| match Instant::parse_rfc3339(text) {
+            Ok(at) if at > now => Err(Wrong::InTheFuture),
+            Ok(at) => Ok(at),
+            Err(_) => Err(Wrong::Instant),
+        },
+    );
+    root.end(&mut form);
+    form.finish()?;
+    match (means, paid_at) {
+        (Some(means), Some(paid_at)) => Ok(Elsewhere {
+            means,
+            reference,
+            paid_at,
+        }),
+        // Reported by finish already.
+        _ => Err(Problem::invalid_fields(vec![])),
+    }
+}
