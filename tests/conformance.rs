@@ -5,6 +5,7 @@
 
 mod asking;
 mod paying;
+mod tenants;
 mod trouble;
 
 use mock_psp::verdict::{Operation, judge};
