@@ -116,6 +116,7 @@ impl World {
                 tls: None,
                 creditors: vec![],
                 ledger_token: LEDGER_TOKEN.to_owned(),
+                subscription_key: "subscription".to_owned(),
             },
         )
         .await

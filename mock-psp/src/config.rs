@@ -19,6 +19,8 @@ pub struct WorldConfig {
     pub creditors: Vec<Creditor>,
     /// The bearer token the meal ledger demands.
     pub ledger_token: String,
+    /// The subscription key pagoPA's REST services demand (`Ocp-Apim-Subscription-Key`).
+    pub subscription_key: String,
 }
 
 /// PEM files for mutual TLS towards the gateway's SOAP door.
@@ -45,6 +47,9 @@ pub struct Creditor {
     pub station: String,
     /// Key of its portal for the gateway's REST door.
     pub portal_key: String,
+    /// Whether its station is registered for broadcast: it then gets a copy of each receipt that
+    /// holds a transfer to it while another body is the creditor of the notice.
+    pub broadcast: bool,
 }
 
 impl WorldConfig {
@@ -65,6 +70,7 @@ impl fmt::Debug for WorldConfig {
             .field("tls", &self.tls)
             .field("creditors", &self.creditors)
             .field("ledger_token", &"[redacted]")
+            .field("subscription_key", &"[redacted]")
             .finish()
     }
 }
@@ -77,6 +83,7 @@ impl fmt::Debug for Creditor {
             .field("broker", &self.broker)
             .field("station", &self.station)
             .field("portal_key", &"[redacted]")
+            .field("broadcast", &self.broadcast)
             .finish()
     }
 }
@@ -98,8 +105,10 @@ mod tests {
                 broker: "77777777777".to_owned(),
                 station: "77777777777_01".to_owned(),
                 portal_key: "portal-secret".to_owned(),
+                broadcast: false,
             }],
             ledger_token: "ledger-secret".to_owned(),
+            subscription_key: "platform-secret".to_owned(),
         };
         let shown = format!("{config:?} {config:#?}");
         assert!(shown.contains("Comune di Esempio"));

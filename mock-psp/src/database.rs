@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::SqlitePool;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Row, SqlitePool};
 
 /// How long a statement waits for another one's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -41,7 +43,51 @@ CREATE TABLE IF NOT EXISTS notices (
     PRIMARY KEY (creditor, id)
 ) STRICT;
 CREATE INDEX IF NOT EXISTS notices_of_number ON notices (notice_number);
+CREATE TABLE IF NOT EXISTS settings (
+    name    TEXT PRIMARY KEY,
+    content TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS positions (
+    creditor           TEXT NOT NULL,
+    iuv                TEXT NOT NULL,
+    nav                TEXT NOT NULL,
+    entity_type        TEXT NOT NULL,
+    entity_fiscal_code TEXT NOT NULL,
+    entity_full_name   TEXT NOT NULL,
+    amount_cents       INTEGER NOT NULL,
+    description        TEXT NOT NULL,
+    expires_at         TEXT NOT NULL,
+    iban               TEXT,
+    postal_iban        TEXT,
+    switch_to_expired  INTEGER NOT NULL,
+    pay_stand_in       INTEGER NOT NULL,
+    state              TEXT NOT NULL,
+    calls              INTEGER NOT NULL,
+    created_at         TEXT NOT NULL,
+    updated_at         TEXT NOT NULL,
+    PRIMARY KEY (creditor, iuv),
+    UNIQUE (creditor, nav)
+) STRICT;
+CREATE TABLE IF NOT EXISTS payments (
+    seq           INTEGER PRIMARY KEY,
+    creditor      TEXT NOT NULL,
+    receipt_id    TEXT NOT NULL,
+    notice_number TEXT NOT NULL,
+    iuv           TEXT NOT NULL,
+    debtor        TEXT NOT NULL,
+    amount_cents  INTEGER NOT NULL,
+    stand_in      INTEGER NOT NULL,
+    paid_at       TEXT NOT NULL,
+    receipt       TEXT NOT NULL,
+    UNIQUE (creditor, receipt_id, receipt)
+) STRICT;
+CREATE INDEX IF NOT EXISTS payments_of_receipt ON payments (receipt_id);
+CREATE INDEX IF NOT EXISTS payments_of_iuv ON payments (creditor, iuv);
 ";
+
+const SETTING: &str = "SELECT content FROM settings WHERE name = $1";
+const KEEP_SETTING: &str = "INSERT INTO settings (name, content) VALUES ($1, $2) \
+    ON CONFLICT (name) DO UPDATE SET content = excluded.content";
 
 /// Two pools on one file: a single writer, because SQLite has only one, and a few readers.
 #[derive(Debug, Clone)]
@@ -70,6 +116,32 @@ impl Database {
         sqlx::raw_sql(SCHEMA).execute(&writer).await?;
         let readers = pool(READERS).await?;
         Ok(Database { writer, readers })
+    }
+
+    /// A setting that was kept, or nothing where it never was or can no longer be read.
+    pub(crate) async fn setting<T: DeserializeOwned>(
+        &self,
+        name: &str,
+    ) -> Result<Option<T>, sqlx::Error> {
+        let row = sqlx::query(SETTING).bind(name);
+        let row = row.fetch_optional(&self.readers).await?;
+        let content: Option<String> = row.map(|row| row.try_get("content")).transpose()?;
+        Ok(content.and_then(|content| serde_json::from_str(&content).ok()))
+    }
+
+    /// Keeps a setting over restarts.
+    pub(crate) async fn keep_setting<T: Serialize>(
+        &self,
+        name: &str,
+        value: &T,
+    ) -> Result<(), sqlx::Error> {
+        let content = serde_json::to_string(value).map_err(|e| sqlx::Error::Encode(Box::new(e)))?;
+        sqlx::query(KEEP_SETTING)
+            .bind(name)
+            .bind(content)
+            .execute(&self.writer)
+            .await?;
+        Ok(())
     }
 
     /// Waits for what runs and closes the file.

@@ -3,6 +3,7 @@
 //! * [`verdict`]: would pagoPA's node accept this reply?
 //! * `psp`: the node and a PSP's counter: verify, get, receipt, over SOAP.
 //! * `portal`: a sample portal where a parent asks for a top-up over the gateway's REST door.
+//! * `platform`: pagoPA's REST services: archive of notices, BizEvents, GPD receipts.
 //! * `ledger`: the meal ledger, durable, as the gateway's internal contract describes it.
 //! * `chaos`: faults on demand. `web`: the router and what pages share.
 //! * `town`: what all of them hold in common; `database`, `outbound`, `clock`, `money`, `problem`:
@@ -17,6 +18,7 @@ mod database;
 mod ledger;
 mod money;
 mod outbound;
+mod platform;
 mod portal;
 mod problem;
 mod psp;

@@ -48,9 +48,15 @@ struct Cli {
         required = true
     )]
     creditor: Vec<CreditorArg>,
+    /// A creditor whose station gets copies of receipts as a further beneficiary; repeat it for more
+    #[arg(long, value_name = "FISCAL")]
+    broadcast: Vec<String>,
     /// Bearer token the meal ledger demands
     #[arg(long, value_name = "TOKEN")]
     ledger_token: String,
+    /// Key the REST services of the simulated pagoPA demand (ACA, BizEvents, GPD receipts)
+    #[arg(long, value_name = "KEY")]
+    subscription_key: String,
 }
 
 const EXAMPLE: &str = "Example:
@@ -58,7 +64,7 @@ const EXAMPLE: &str = "Example:
       --gateway-web http://127.0.0.1:8080 --gateway-node https://127.0.0.1:8081/node \\
       --ca ca.pem --client-cert node.pem --client-key node.key \\
       --creditor '77777777777:Comune di Esempio:77777777777:77777777777_01:KEY' \\
-      --ledger-token TOKEN
+      --ledger-token TOKEN --subscription-key KEY
 
 Then open http://127.0.0.1:8082/ and follow the three steps.";
 
@@ -94,6 +100,7 @@ impl FromStr for CreditorArg {
             broker,
             station,
             portal_key,
+            broadcast: false,
         }))
     }
 }
@@ -113,9 +120,13 @@ impl Cli {
             creditors: self
                 .creditor
                 .into_iter()
-                .map(|CreditorArg(creditor)| creditor)
+                .map(|CreditorArg(creditor)| Creditor {
+                    broadcast: self.broadcast.contains(&creditor.fiscal_code),
+                    ..creditor
+                })
                 .collect(),
             ledger_token: self.ledger_token,
+            subscription_key: self.subscription_key,
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::town::{Shared, Town};
 use crate::web;
 
 pub(crate) const TOKEN: &str = "ledger-token";
+pub(crate) const SUBSCRIPTION_KEY: &str = "subscription-key";
 
 /// Two creditors, as in the demo, and a gateway at that address.
 pub(crate) fn config(folder: &Path, gateway: &str) -> WorldConfig {
@@ -28,6 +29,7 @@ pub(crate) fn config(folder: &Path, gateway: &str) -> WorldConfig {
         broker: "77777777777".to_owned(),
         station: "77777777777_01".to_owned(),
         portal_key: format!("key-of-{fiscal_code}"),
+        broadcast: true,
     };
     WorldConfig {
         data_dir: PathBuf::from(folder),
@@ -39,6 +41,7 @@ pub(crate) fn config(folder: &Path, gateway: &str) -> WorldConfig {
             creditor("77777777778", "Mense & Sapori"),
         ],
         ledger_token: TOKEN.to_owned(),
+        subscription_key: SUBSCRIPTION_KEY.to_owned(),
     }
 }
 
@@ -60,6 +63,16 @@ impl TestWorld {
         let town = Town::open(config(folder.path(), gateway)).await.unwrap();
         TestWorld {
             folder,
+            router: web::router(town.clone()),
+            town,
+        }
+    }
+
+    /// The world after a sudden death: another one on the same folder, with nothing in its head.
+    pub(crate) async fn restarted(self) -> Self {
+        let town = Town::open(self.town.config.clone()).await.unwrap();
+        TestWorld {
+            folder: self.folder,
             router: web::router(town.clone()),
             town,
         }

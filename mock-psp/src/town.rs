@@ -7,6 +7,7 @@ use crate::chaos::Chaos;
 use crate::clock::Clock;
 use crate::config::WorldConfig;
 use crate::database::Database;
+use crate::platform::{Meter, RATES};
 use crate::portal::gateway::Gateway;
 use crate::psp::client::Node;
 
@@ -21,6 +22,7 @@ pub(crate) struct Town {
     pub(crate) chaos: Chaos,
     pub(crate) node: Node,
     pub(crate) gateway: Gateway,
+    pub(crate) meter: Meter,
 }
 
 impl Town {
@@ -33,9 +35,13 @@ impl Town {
                 path: folder.clone(),
                 source,
             })?;
+        let database = Database::open(folder).await.map_err(WorldError::Database)?;
+        let rates = database.setting(RATES).await;
+        let rates = rates.map_err(WorldError::Database)?.unwrap_or_default();
         Ok(Arc::new(Town {
             clock: Clock::new().map_err(WorldError::TimeZone)?,
-            database: Database::open(folder).await.map_err(WorldError::Database)?,
+            database,
+            meter: Meter::new(rates),
             chaos: Chaos::default(),
             node: Node::new(&config.gateway_node, config.tls.as_ref()).await?,
             gateway: Gateway::new(&config.gateway_web).map_err(WorldError::Client)?,

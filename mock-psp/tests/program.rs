@@ -28,6 +28,8 @@ impl Program {
                 "127.0.0.1:0",
                 "--ledger-token",
                 "token",
+                "--subscription-key",
+                "key",
                 "--data",
             ])
             .arg(data)
@@ -128,6 +130,7 @@ fn the_program_ends_by_itself_when_it_is_asked_to() {
 fn a_wrong_command_line_is_explained() {
     let output = Command::new(env!("CARGO_BIN_EXE_mock-psp"))
         .args(["--creditor", "7:Comune", "--ledger-token", "token"])
+        .args(["--subscription-key", "key"])
         .output()
         .unwrap();
     assert!(!output.status.success());

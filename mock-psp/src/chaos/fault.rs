@@ -1,4 +1,4 @@
-//! The ledger's wrong replies.
+//! The wrong replies of ledger and archive.
 
 use std::io;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! Trouble on demand: a plan of faults for the ledger and the node, set over HTTP and used up in
+//! Trouble on demand: a plan of faults for the ledger, the archive of notices and the node, set over HTTP and used up in
 //! its order. Without a plan everything works.
 
 mod fault;
@@ -36,6 +36,11 @@ impl Chaos {
     /// Takes the fault the next posted entry meets.
     pub(crate) fn next_ledger_fault(&self) -> Option<LedgerFault> {
         self.plan().next_ledger_fault()
+    }
+
+    /// Takes the fault the next call to the archive of notices meets.
+    pub(crate) fn next_aca_fault(&self) -> Option<LedgerFault> {
+        self.plan().next_aca_fault()
     }
 
     /// Takes what the next receipt meets.

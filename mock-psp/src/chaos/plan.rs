@@ -15,15 +15,18 @@ const DELAY_MAX_MS: u64 = 60_000;
 pub(crate) struct Plan {
     /// Where the shuffling starts; the same seed gives the same order.
     pub(crate) seed: u64,
-    /// Whether the ledger's faults come in an order drawn from the seed.
+    /// Whether the faults of ledger and archive come in an order drawn from the seed.
     pub(crate) shuffle: bool,
     /// Faults of the meal ledger, one per entry that is posted.
     pub(crate) ledger: Vec<LedgerFault>,
+    /// Faults of the archive of notices, one per call of `paCreatePosition` that passes its key and
+    /// its rate. "Booked" means filed.
+    pub(crate) aca: Vec<LedgerFault>,
     /// Faults between the PSP counter and the gateway.
     pub(crate) node: NodeFaults,
 }
 
-/// One way the ledger misbehaves. With neither status nor body nor drop it is only slow.
+/// One way the ledger or the archive misbehaves. With neither status nor body nor drop it is only slow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LedgerFault {
@@ -110,34 +113,29 @@ impl Plan {
             errors.push(FieldError::new(field, "out_of_range", message));
         };
         let too_slow = format!("must be at most {DELAY_MAX_MS}");
-        if self.ledger.len() > FAULTS_MAX {
-            wrong("ledger", format!("must hold at most {FAULTS_MAX} faults"));
-        }
-        let repetitions: u64 = self.ledger.iter().map(|fault| u64::from(fault.times)).sum();
-        if self.shuffle && repetitions > u64::try_from(FAULTS_MAX).unwrap_or(u64::MAX) {
-            wrong(
-                "ledger",
-                format!("must repeat at most {FAULTS_MAX} times when shuffled"),
-            );
-        }
-        for (index, fault) in self.ledger.iter().enumerate().take(FAULTS_MAX) {
-            if fault
-                .status
-                .is_some_and(|status| !(200..=599).contains(&status))
-            {
-                wrong(
-                    &format!("ledger[{index}].status"),
-                    "must be 200 to 599".to_owned(),
-                );
+        for (name, faults) in [("ledger", &self.ledger), ("aca", &self.aca)] {
+            if faults.len() > FAULTS_MAX {
+                wrong(name, format!("must hold at most {FAULTS_MAX} faults"));
             }
-            if fault.times == 0 {
-                wrong(
-                    &format!("ledger[{index}].times"),
-                    "must be at least 1".to_owned(),
-                );
+            let repetitions: u64 = faults.iter().map(|fault| u64::from(fault.times)).sum();
+            if self.shuffle && repetitions > u64::try_from(FAULTS_MAX).unwrap_or(u64::MAX) {
+                let message = format!("must repeat at most {FAULTS_MAX} times when shuffled");
+                wrong(name, message);
             }
-            if fault.delay_ms > DELAY_MAX_MS {
-                wrong(&format!("ledger[{index}].delay_ms"), too_slow.clone());
+            for (index, fault) in faults.iter().enumerate().take(FAULTS_MAX) {
+                let mut wrong = |field: &str, message: &str| {
+                    wrong(&format!("{name}[{index}].{field}"), message.to_owned());
+                };
+                let is_status = |status| (200..=599).contains(&status);
+                if !fault.status.is_none_or(is_status) {
+                    wrong("status", "must be 200 to 599");
+                }
+                if fault.times == 0 {
+                    wrong("times", "must be at least 1");
+                }
+                if fault.delay_ms > DELAY_MAX_MS {
+                    wrong("delay_ms", &too_slow);
+                }
             }
         }
         if self.node.delay_ms > DELAY_MAX_MS {
@@ -153,24 +151,25 @@ impl Plan {
                 let times = usize::try_from(fault.times).unwrap_or(FAULTS_MAX);
                 std::iter::repeat_n(LedgerFault { times: 1, ..fault }, times)
             };
-            self.ledger = self.ledger.into_iter().flat_map(single).collect();
-            shuffle(&mut self.ledger, self.seed);
+            for faults in [&mut self.ledger, &mut self.aca] {
+                *faults = std::mem::take(faults)
+                    .into_iter()
+                    .flat_map(single)
+                    .collect();
+                shuffle(faults, self.seed);
+            }
         }
         self
     }
 
     /// Takes the fault the next posted entry meets.
     pub(crate) fn next_ledger_fault(&mut self) -> Option<LedgerFault> {
-        let fault = self.ledger.first_mut()?;
-        fault.times = fault.times.saturating_sub(1);
-        let taken = LedgerFault {
-            times: 1,
-            ..fault.clone()
-        };
-        if fault.times == 0 {
-            self.ledger.remove(0);
-        }
-        Some(taken)
+        take(&mut self.ledger)
+    }
+
+    /// Takes the fault the next call to the archive meets.
+    pub(crate) fn next_aca_fault(&mut self) -> Option<LedgerFault> {
+        take(&mut self.aca)
     }
 
     /// Takes what the next receipt meets.
@@ -185,6 +184,20 @@ impl Plan {
             duplicate: take(&mut self.node.duplicate),
         }
     }
+}
+
+/// Takes one repetition of the first fault.
+fn take(faults: &mut Vec<LedgerFault>) -> Option<LedgerFault> {
+    let fault = faults.first_mut()?;
+    fault.times = fault.times.saturating_sub(1);
+    let taken = LedgerFault {
+        times: 1,
+        ..fault.clone()
+    };
+    if fault.times == 0 {
+        faults.remove(0);
+    }
+    Some(taken)
 }
 
 /// Fisher and Yates, with the numbers of splitmix64.

@@ -89,6 +89,25 @@ fn envelope(root: &str, content: Vec<Node>) -> String {
     out
 }
 
+/// One element as a document of its own.
+pub(crate) fn document(node: &Node) -> String {
+    let mut out = String::new();
+    write(&mut out, node, 0);
+    out
+}
+
+/// The message GPD keeps of a receipt: the whole request, without an envelope.
+pub(crate) fn send_document(head: &Head, receipt: Node) -> String {
+    let mut content = head.nodes();
+    content.push(receipt);
+    let message = document(&Node::branch("paf:paSendRTV2Request", content));
+    message.replacen(
+        "<paf:paSendRTV2Request>",
+        &format!("<paf:paSendRTV2Request xmlns:paf=\"{PAF}\">"),
+        1,
+    )
+}
+
 /// One element per line, two blanks per level.
 fn write(out: &mut String, node: &Node, depth: usize) {
     let (indent, name) = (depth * 2, &node.name);

@@ -7,7 +7,10 @@ mod messages;
 mod order;
 mod page;
 mod pay;
+mod payments;
 mod receipt;
+#[cfg(test)]
+pub(crate) mod scenes;
 #[cfg(test)]
 mod tests;
 
@@ -18,9 +21,11 @@ use axum::{Json, Router};
 use crate::problem::Problem;
 use crate::town::Shared;
 use crate::web::extract::JsonBody;
+pub(crate) use messages::{Head, send_document};
 use order::{Order, PayRequest};
 pub(crate) use page::grouped;
 use pay::Payment;
+pub(crate) use payments::Paid;
 
 /// `/psp` and what is below it.
 pub(crate) fn router() -> Router<Shared> {

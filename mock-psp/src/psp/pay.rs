@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::messages::{self, Head, Notice};
 use super::order::Order;
+use super::payments::Paid;
 use super::receipt::{Facts, verified_cents};
 use crate::outbound::CallError;
 use crate::town::Town;
@@ -143,7 +144,13 @@ impl Counter<'_> {
         let amount_cents = self
             .amount_cents
             .ok_or_else(|| Fault::of_the_node("PPT_SEMANTICA", "Importo sconosciuto"))?;
-        let request = messages::send(&head, facts.receipt(amount_cents));
+        let receipt = facts.receipt(amount_cents);
+        let paid = Paid::of(order, &receipt, amount_cents);
+        if let Err(error) = self.town.database.keep_payment(&paid).await {
+            tracing::error!(%error, "a payment could not be kept");
+            return Err(Fault::of_the_node("PPT_SYSTEM_ERROR", "Errore generico"));
+        }
+        let request = messages::send(&head, receipt);
         for _ in 0..order.times {
             self.deliver(&request).await?;
         }

@@ -42,17 +42,18 @@ pub(super) async fn portal_keys(
     Ok(keys)
 }
 
-/// The token between the gateway and the simulated ledger.
-pub(super) fn ledger_token(data: &Path) -> Result<String, Box<dyn Error>> {
-    let file = data.join("ledger.token");
-    if let Ok(token) = fs::read_to_string(&file)
-        && !token.trim().is_empty()
+/// A secret the gateway and the simulated world share, kept in a file of that name: the ledger's
+/// token, or the key of pagoPA's services.
+pub(super) fn secret(data: &Path, name: &str) -> Result<String, Box<dyn Error>> {
+    let file = data.join(name);
+    if let Ok(secret) = fs::read_to_string(&file)
+        && !secret.trim().is_empty()
     {
-        return Ok(token.trim().to_owned());
+        return Ok(secret.trim().to_owned());
     }
-    let token = hex(&Ids::default().secret::<24>());
-    write(&file, &token)?;
-    Ok(token)
+    let secret = hex(&Ids::default().secret::<24>());
+    write(&file, &secret)?;
+    Ok(secret)
 }
 
 fn write(file: &Path, text: &str) -> std::io::Result<()> {

@@ -68,7 +68,8 @@ pub(super) async fn run(options: Options) -> Outcome {
     let world_listener = bind(ports.world, &options)?;
     prepare(&options)?;
     let files = pki::ensure(&options.data.join("tls"))?;
-    let token = keys::ledger_token(&options.data)?;
+    let token = keys::secret(&options.data, "ledger.token")?;
+    let subscription_key = keys::secret(&options.data, "subscription.key")?;
     let config = config(&options.data, &ports, &files, &token)?;
     log::start(&config.log);
     let register = config.register()?;
@@ -90,6 +91,7 @@ pub(super) async fn run(options: Options) -> Outcome {
                 .get(creditor.code.as_str())
                 .cloned()
                 .unwrap_or_default(),
+            broadcast: true,
         })
         .collect();
     let world = World::start(
@@ -105,10 +107,11 @@ pub(super) async fn run(options: Options) -> Outcome {
             }),
             creditors: creditors.clone(),
             ledger_token: token,
+            subscription_key: subscription_key.clone(),
         },
     )
     .await?;
-    announce(&options, &addresses, &files, &creditors)?;
+    announce(&options, &addresses, &files, &creditors, &subscription_key)?;
     stop_signal().await?;
     if !options.headless {
         say("\nThe demo is stopping.")?;
@@ -138,7 +141,7 @@ fn bind(port: u16, options: &Options) -> Result<TcpListener, Box<dyn Error>> {
 }
 
 /// What a demo makes in its folder; nothing else is ever deleted.
-const OWN: [&str; 8] = [
+const OWN: [&str; 9] = [
     "pagomensa.db",
     "pagomensa.db-wal",
     "pagomensa.db-shm",
@@ -146,6 +149,7 @@ const OWN: [&str; 8] = [
     "tls",
     "portal-keys.json",
     "ledger.token",
+    "subscription.key",
     MARK,
 ];
 
@@ -211,6 +215,7 @@ fn announce(
     addresses: &Addresses,
     files: &pki::Files,
     creditors: &[Creditor],
+    subscription_key: &str,
 ) -> Result<(), Box<dyn Error>> {
     let absolute = |path: &Path| std::path::absolute(path).map(|path| path.display().to_string());
     if options.headless {
@@ -235,6 +240,7 @@ fn announce(
                 "client_key": absolute(&files.client_key)?,
             },
             "creditors": creditors,
+            "subscription_key": subscription_key,
         });
         return Ok(say(&line.to_string())?);
     }
