@@ -1,32 +1,49 @@
-//! The only place of the world that asks for the time. Days and hours are those of Rome.
+//! The only place of the world that asks for the time. Days and hours are those of Rome. The world's
+//! time can be moved ahead, so that what takes two days can be watched in a minute.
+
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Zoned};
+use jiff::{SignedDuration, Timestamp};
 
-/// Rome's time zone, loaded once.
-#[derive(Debug, Clone)]
+/// Rome's time zone, loaded once, and how far the world is ahead.
+#[derive(Debug)]
 pub(crate) struct Clock {
     rome: TimeZone,
+    ahead_s: AtomicI64,
 }
 
 impl Clock {
     /// Fails only where the built-in time zone database lacks Rome.
-    pub(crate) fn new() -> Result<Self, jiff::Error> {
+    pub(crate) fn new(ahead_s: i64) -> Result<Self, jiff::Error> {
         Ok(Clock {
             rome: TimeZone::get("Europe/Rome")?,
+            ahead_s: AtomicI64::new(ahead_s),
         })
+    }
+
+    /// By how many seconds the world is ahead of the machine.
+    pub(crate) fn ahead_s(&self) -> i64 {
+        self.ahead_s.load(Ordering::Relaxed)
+    }
+
+    /// Sets by how many seconds the world is ahead.
+    pub(crate) fn set_ahead_s(&self, seconds: i64) {
+        self.ahead_s.store(seconds, Ordering::Relaxed);
     }
 
     /// The wall clock in Rome, whole seconds.
     pub(crate) fn now(&self) -> DateTime {
-        let now = Zoned::now().with_time_zone(self.rome.clone()).datetime();
+        let now = self.local(self.instant());
         now.with().subsec_nanosecond(0).build().unwrap_or(now)
     }
 
     /// The instant, for what is stored.
     pub(crate) fn instant(&self) -> Timestamp {
-        Timestamp::now()
+        let now = Timestamp::now();
+        now.checked_add(SignedDuration::from_secs(self.ahead_s()))
+            .unwrap_or(now)
     }
 
     /// Today in Rome.
@@ -61,7 +78,7 @@ mod tests {
 
     #[test]
     fn the_day_of_a_payment_is_the_day_in_rome() {
-        let clock = Clock::new().unwrap();
+        let clock = Clock::new(0).unwrap();
         let cases = [
             ("2026-11-20T22:59:59Z", "2026-11-20T23:59:59"),
             ("2026-11-20T23:00:00Z", "2026-11-21T00:00:00"),

@@ -81,6 +81,26 @@ CREATE TABLE IF NOT EXISTS payments (
     receipt       TEXT NOT NULL,
     UNIQUE (creditor, receipt_id, receipt)
 ) STRICT;
+CREATE TABLE IF NOT EXISTS deliveries (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    creditor      TEXT NOT NULL,
+    recipient     TEXT NOT NULL,
+    receipt_id    TEXT NOT NULL,
+    notice_number TEXT NOT NULL,
+    version       TEXT NOT NULL,
+    message       TEXT NOT NULL,
+    state         TEXT NOT NULL,
+    attempts      INTEGER NOT NULL,
+    retries       INTEGER NOT NULL,
+    held_for      INTEGER NOT NULL,
+    next_try_ms   INTEGER,
+    outcome       TEXT,
+    fault_code    TEXT,
+    last_error    TEXT,
+    created_ms    INTEGER NOT NULL,
+    updated_ms    INTEGER NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (state, next_try_ms);
 CREATE INDEX IF NOT EXISTS payments_of_receipt ON payments (receipt_id);
 CREATE INDEX IF NOT EXISTS payments_of_iuv ON payments (creditor, iuv);
 ";

@@ -1,8 +1,9 @@
 //! The simulated world around the gateway, and a second reading of the same contracts.
 //!
 //! * [`verdict`]: would pagoPA's node accept this reply?
-//! * `psp`: the node and a PSP's counter: verify, get, receipt, over SOAP.
+//! * `psp`: a PSP's counter and the node's messages: verify, get, receipt, over SOAP.
 //! * `portal`: a sample portal where a parent asks for a top-up over the gateway's REST door.
+//! * `node`: the node's queue of receipts, with its retries, its clock and its staff's tools.
 //! * `platform`: pagoPA's REST services: archive of notices, BizEvents, GPD receipts.
 //! * `ledger`: the meal ledger, durable, as the gateway's internal contract describes it.
 //! * `chaos`: faults on demand. `web`: the router and what pages share.
@@ -17,6 +18,7 @@ mod config;
 mod database;
 mod ledger;
 mod money;
+mod node;
 mod outbound;
 mod platform;
 mod portal;
@@ -37,7 +39,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -46,6 +48,8 @@ use town::{Shared, Town};
 
 /// How long requests in flight may take to finish once the world is asked to stop.
 const SERVER_STOP_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// How often the node looks for receipts that are due.
+const QUEUE_PAUSE: Duration = Duration::from_millis(500);
 /// How long the database may take to close after that.
 const DATABASE_STOP_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -86,7 +90,7 @@ pub enum WorldError {
 pub struct World {
     addr: SocketAddr,
     town: Shared,
-    stop: oneshot::Sender<()>,
+    stop: watch::Sender<()>,
     server: JoinHandle<io::Result<()>>,
 }
 
@@ -104,10 +108,11 @@ impl World {
         let addr = listener.local_addr().map_err(WorldError::Listener)?;
         let town = Town::open(config).await?;
         let router = web::router(town.clone());
-        let (stop, stopped) = oneshot::channel::<()>();
-        let until_stopped = async {
+        let (stop, mut stopped) = watch::channel(());
+        tokio::spawn(work_off(town.clone(), stopped.clone()));
+        let until_stopped = async move {
             // An error means that the sender is gone, which is a reason to stop as well.
-            stopped.await.unwrap_or_default();
+            stopped.changed().await.unwrap_or_default();
         };
         let server = axum::serve(listener, router).with_graceful_shutdown(until_stopped);
         Ok(World {
@@ -143,5 +148,23 @@ impl World {
         {
             tracing::warn!("the world's database was still busy when the world stopped");
         }
+    }
+}
+
+/// Tries the receipts that are due until the world stops. A try that is cut short is repeated when its
+/// hour has come, like any other.
+async fn work_off(town: Shared, mut stopped: watch::Receiver<()>) {
+    let work = async {
+        loop {
+            tokio::time::sleep(QUEUE_PAUSE).await;
+            if let Err(error) = node::queue::run_due(&town).await {
+                tracing::error!(%error, "the node's queue cannot be worked off");
+            }
+        }
+    };
+    tokio::select! {
+        // An error means that the sender is gone, which is a reason to stop as well.
+        _ = stopped.changed() => {}
+        () = work => {}
     }
 }

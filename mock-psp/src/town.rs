@@ -7,8 +7,10 @@ use crate::chaos::Chaos;
 use crate::clock::Clock;
 use crate::config::WorldConfig;
 use crate::database::Database;
+use crate::node::CLOCK;
 use crate::platform::{Meter, RATES};
 use crate::portal::gateway::Gateway;
+use crate::psp::TIMEOUTS;
 use crate::psp::client::Node;
 
 /// The state of the router.
@@ -23,6 +25,8 @@ pub(crate) struct Town {
     pub(crate) node: Node,
     pub(crate) gateway: Gateway,
     pub(crate) meter: Meter,
+    /// Held by whoever works through the queue of receipts or moves the clock.
+    pub(crate) queue_turn: tokio::sync::Mutex<()>,
 }
 
 impl Town {
@@ -36,14 +40,21 @@ impl Town {
                 source,
             })?;
         let database = Database::open(folder).await.map_err(WorldError::Database)?;
-        let rates = database.setting(RATES).await;
-        let rates = rates.map_err(WorldError::Database)?.unwrap_or_default();
+        let node = Node::new(&config.gateway_node, config.tls.as_ref()).await?;
+        let kept = async {
+            node.set_timeouts(database.setting(TIMEOUTS).await?.unwrap_or_default());
+            let rates = database.setting(RATES).await?.unwrap_or_default();
+            let ahead_s = database.setting(CLOCK).await?.unwrap_or_default();
+            Ok((rates, ahead_s, Chaos::open(database.clone()).await?))
+        };
+        let (rates, ahead_s, chaos) = kept.await.map_err(WorldError::Database)?;
         Ok(Arc::new(Town {
-            clock: Clock::new().map_err(WorldError::TimeZone)?,
+            clock: Clock::new(ahead_s).map_err(WorldError::TimeZone)?,
             database,
             meter: Meter::new(rates),
-            chaos: Chaos::default(),
-            node: Node::new(&config.gateway_node, config.tls.as_ref()).await?,
+            queue_turn: tokio::sync::Mutex::default(),
+            chaos,
+            node,
             gateway: Gateway::new(&config.gateway_web).map_err(WorldError::Client)?,
             config,
         }))

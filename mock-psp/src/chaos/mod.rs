@@ -6,51 +6,84 @@ mod plan;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 
-use plan::Plan;
-pub(crate) use plan::{LedgerFault, ReceiptFate, When};
+use tokio::sync::Mutex;
 
+use plan::Plan;
+pub(crate) use plan::{LedgerFault, ReceiptFate, ReceiptTrouble, When};
+
+use crate::database::Database;
 use crate::problem::Problem;
 use crate::town::Shared;
 use crate::web::extract::JsonBody;
 
-/// The plan that is in force.
-#[derive(Debug, Default)]
+/// Name of the setting that holds what is left of the plan.
+const SETTING: &str = "chaos";
+
+/// The plan that is in force, kept in `world.db` so that a restart goes on where it was.
+#[derive(Debug)]
 pub(crate) struct Chaos {
     plan: Mutex<Plan>,
+    database: Database,
 }
 
 impl Chaos {
-    fn plan(&self) -> MutexGuard<'_, Plan> {
-        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Goes on with the plan that was in force.
+    pub(crate) async fn open(database: Database) -> Result<Self, sqlx::Error> {
+        let plan = database.setting(SETTING).await?.unwrap_or_default();
+        Ok(Chaos {
+            plan: Mutex::new(plan),
+            database,
+        })
     }
 
     /// Takes the fault the next posted entry meets.
-    pub(crate) fn next_ledger_fault(&self) -> Option<LedgerFault> {
-        self.plan().next_ledger_fault()
+    pub(crate) async fn next_ledger_fault(&self) -> Option<LedgerFault> {
+        self.take(Plan::next_ledger_fault).await
     }
 
     /// Takes the fault the next call to the archive of notices meets.
-    pub(crate) fn next_aca_fault(&self) -> Option<LedgerFault> {
-        self.plan().next_aca_fault()
+    pub(crate) async fn next_aca_fault(&self) -> Option<LedgerFault> {
+        self.take(Plan::next_aca_fault).await
     }
 
-    /// Takes what the next receipt meets.
-    pub(crate) fn next_receipt_fate(&self) -> ReceiptFate {
-        self.plan().next_receipt_fate()
+    /// Takes what the next receipt at the counter meets.
+    pub(crate) async fn next_receipt_fate(&self) -> ReceiptFate {
+        self.take(Plan::next_receipt_fate).await.unwrap_or_default()
+    }
+
+    /// Takes what the next delivery of a receipt meets.
+    pub(crate) async fn next_receipt_trouble(&self) -> Option<ReceiptTrouble> {
+        let fault = self.take(Plan::next_receipt_fault).await?;
+        fault.trouble()
     }
 
     /// The pause before each call to the gateway's SOAP door.
-    pub(crate) fn node_delay(&self) -> Duration {
-        Duration::from_millis(self.plan().node.delay_ms)
+    pub(crate) async fn node_delay(&self) -> Duration {
+        Duration::from_millis(self.plan.lock().await.node.delay_ms)
+    }
+
+    /// Takes something from the plan; what is left is on disk before it strikes.
+    async fn take<T>(&self, next: impl Fn(&mut Plan) -> Option<T>) -> Option<T> {
+        let mut plan = self.plan.lock().await;
+        let taken = next(&mut plan)?;
+        if let Err(error) = self.database.keep_setting(SETTING, &*plan).await {
+            tracing::error!(%error, "the plan of faults could not be kept");
+        }
+        Some(taken)
+    }
+
+    async fn set(&self, new: Plan) -> Result<(), sqlx::Error> {
+        let mut plan = self.plan.lock().await;
+        self.database.keep_setting(SETTING, &new).await?;
+        *plan = new;
+        Ok(())
     }
 }
 
@@ -60,21 +93,24 @@ pub(crate) fn router() -> Router<Shared> {
 }
 
 async fn show(State(town): State<Shared>) -> Json<Plan> {
-    let plan = town.chaos.plan().clone();
+    let plan = town.chaos.plan.lock().await.clone();
     Json(plan)
 }
 
-async fn set(State(town): State<Shared>, JsonBody(plan): JsonBody<Plan>) -> Response {
+async fn set(
+    State(town): State<Shared>,
+    JsonBody(plan): JsonBody<Plan>,
+) -> Result<Json<Plan>, Problem> {
     let errors = plan.errors();
     if !errors.is_empty() {
-        return Problem::fields(errors).into_response();
+        return Err(Problem::fields(errors));
     }
     let plan = plan.ready();
-    *town.chaos.plan() = plan.clone();
-    Json(plan).into_response()
+    town.chaos.set(plan.clone()).await?;
+    Ok(Json(plan))
 }
 
-async fn clear(State(town): State<Shared>) -> StatusCode {
-    *town.chaos.plan() = Plan::default();
-    StatusCode::NO_CONTENT
+async fn clear(State(town): State<Shared>) -> Result<StatusCode, Problem> {
+    town.chaos.set(Plan::default()).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -6,6 +6,8 @@ use crate::problem::FieldError;
 
 /// Most faults one plan may hold, counted with their repetitions when shuffled.
 const FAULTS_MAX: usize = 10_000;
+/// Most copies of one receipt, and most receipts one can be held back for.
+const COUNT_MAX: u32 = 49;
 /// Longest pause a plan may ask for.
 const DELAY_MAX_MS: u64 = 60_000;
 
@@ -15,13 +17,15 @@ const DELAY_MAX_MS: u64 = 60_000;
 pub(crate) struct Plan {
     /// Where the shuffling starts; the same seed gives the same order.
     pub(crate) seed: u64,
-    /// Whether the faults of ledger and archive come in an order drawn from the seed.
+    /// Whether the faults of ledger, archive and receipts come in an order drawn from the seed.
     pub(crate) shuffle: bool,
     /// Faults of the meal ledger, one per entry that is posted.
     pub(crate) ledger: Vec<LedgerFault>,
     /// Faults of the archive of notices, one per call of `paCreatePosition` that passes its key and
     /// its rate. "Booked" means filed.
     pub(crate) aca: Vec<LedgerFault>,
+    /// What happens to the deliveries of receipts, one each, retries included.
+    pub(crate) receipts: Vec<ReceiptFault>,
     /// Faults between the PSP counter and the gateway.
     pub(crate) node: NodeFaults,
 }
@@ -73,6 +77,66 @@ pub(crate) enum FaultBody {
     Truncated,
     /// Nothing.
     Empty,
+}
+
+/// What happens to a delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReceiptFault {
+    pub(crate) fault: Kind,
+    /// How many deliveries meet it.
+    #[serde(default = "one")]
+    pub(crate) times: u32,
+    /// How many further copies are sent, or how many later receipts go first.
+    #[serde(default = "one")]
+    pub(crate) count: u32,
+}
+
+/// The kinds of trouble a delivery can meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    /// None: so that a shuffled plan strikes here and there.
+    None,
+    /// The receipt never leaves the node.
+    NotSent,
+    /// It arrives and is answered; the answer is lost on its way back.
+    ReplyLost,
+    /// The answer comes after the node's patience: for the node a timeout. Nobody has to wait for it.
+    ReplyLate,
+    /// It is sent again right after its answer, `count` times.
+    Duplicate,
+    /// `count` copies of it are sent at the same moment.
+    Parallel,
+    /// It is kept back until `count` later receipts have been sent, or its hour has come. A retry
+    /// goes as always.
+    Held,
+}
+
+/// What the plan holds for the next delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReceiptTrouble {
+    NotSent,
+    ReplyLost,
+    ReplyLate,
+    Duplicate { count: u32 },
+    Parallel { count: u32 },
+    Held { count: u32 },
+}
+
+impl ReceiptFault {
+    pub(crate) fn trouble(&self) -> Option<ReceiptTrouble> {
+        let count = self.count;
+        match self.fault {
+            Kind::None => None,
+            Kind::NotSent => Some(ReceiptTrouble::NotSent),
+            Kind::ReplyLost => Some(ReceiptTrouble::ReplyLost),
+            Kind::ReplyLate => Some(ReceiptTrouble::ReplyLate),
+            Kind::Duplicate => Some(ReceiptTrouble::Duplicate { count }),
+            Kind::Parallel => Some(ReceiptTrouble::Parallel { count }),
+            Kind::Held => Some(ReceiptTrouble::Held { count }),
+        }
+    }
 }
 
 /// What goes wrong between the PSP counter and the gateway.
@@ -138,6 +202,26 @@ impl Plan {
                 }
             }
         }
+        let repetitions: u64 = self
+            .receipts
+            .iter()
+            .map(|fault| u64::from(fault.times))
+            .sum();
+        let is_long = repetitions > u64::try_from(FAULTS_MAX).unwrap_or(u64::MAX);
+        if self.receipts.len() > FAULTS_MAX || self.shuffle && is_long {
+            let message = format!("must hold at most {FAULTS_MAX} faults");
+            wrong("receipts", message);
+        }
+        for (index, fault) in self.receipts.iter().enumerate().take(FAULTS_MAX) {
+            if fault.times == 0 {
+                let message = "must be at least 1".to_owned();
+                wrong(&format!("receipts[{index}].times"), message);
+            }
+            if !(1..=COUNT_MAX).contains(&fault.count) {
+                let message = format!("must be 1 to {COUNT_MAX}");
+                wrong(&format!("receipts[{index}].count"), message);
+            }
+        }
         if self.node.delay_ms > DELAY_MAX_MS {
             wrong("node.delay_ms", too_slow);
         }
@@ -158,6 +242,12 @@ impl Plan {
                     .collect();
                 shuffle(faults, self.seed);
             }
+            let single = |fault: ReceiptFault| {
+                let times = usize::try_from(fault.times).unwrap_or(FAULTS_MAX);
+                std::iter::repeat_n(ReceiptFault { times: 1, ..fault }, times)
+            };
+            self.receipts = self.receipts.into_iter().flat_map(single).collect();
+            shuffle(&mut self.receipts, self.seed);
         }
         self
     }
@@ -172,17 +262,31 @@ impl Plan {
         take(&mut self.aca)
     }
 
-    /// Takes what the next receipt meets.
-    pub(crate) fn next_receipt_fate(&mut self) -> ReceiptFate {
+    /// Takes what the next delivery meets.
+    pub(crate) fn next_receipt_fault(&mut self) -> Option<ReceiptFault> {
+        let fault = self.receipts.first_mut()?;
+        fault.times = fault.times.saturating_sub(1);
+        let taken = fault.clone();
+        if fault.times == 0 {
+            self.receipts.remove(0);
+        }
+        Some(taken)
+    }
+
+    /// Takes what the next receipt at the counter meets, where anything is left.
+    pub(crate) fn next_receipt_fate(&mut self) -> Option<ReceiptFate> {
+        if self.node.drop_reply == 0 && self.node.duplicate == 0 {
+            return None;
+        }
         let take = |left: &mut u32| {
             let is_left = *left > 0;
             *left = left.saturating_sub(1);
             is_left
         };
-        ReceiptFate {
+        Some(ReceiptFate {
             drop_reply: take(&mut self.node.drop_reply),
             duplicate: take(&mut self.node.duplicate),
-        }
+        })
     }
 }
 
@@ -246,7 +350,7 @@ mod tests {
         };
         assert_eq!(
             fates,
-            [fate(true, true), fate(false, true), fate(false, false)]
+            [Some(fate(true, true)), Some(fate(false, true)), None]
         );
     }
 

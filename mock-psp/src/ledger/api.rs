@@ -45,7 +45,7 @@ pub(super) async fn post_entry(State(town): State<Shared>, request: Request) -> 
         Ok(body) => body,
         Err(problem) => return problem.into_response(),
     };
-    let Some(fault) = town.chaos.next_ledger_fault() else {
+    let Some(fault) = town.chaos.next_ledger_fault().await else {
         return answer(book(&town, &headers, &body).await);
     };
     let right = match fault.when {

@@ -2,25 +2,59 @@
 //! authority.
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use openssl::pkey::PKey;
 use reqwest::{Certificate, Identity};
+use serde::{Deserialize, Serialize};
 
 use crate::WorldError;
 use crate::config::NodeTls;
 use crate::outbound::{self, CallError, Reply};
+use crate::problem::FieldError;
 use crate::verdict::Operation;
 
-/// The node waits this long for verify, get and demand.
-const QUERY_TIMEOUT: Duration = Duration::from_secs(7);
-/// The node waits this long for the answer to a receipt.
-const RECEIPT_TIMEOUT: Duration = Duration::from_secs(15);
+/// Name of the setting that holds the timeouts.
+pub(crate) const TIMEOUTS: &str = "timeouts";
+/// Longest timeout that can be set: a minute.
+const TIMEOUT_MAX_MS: u64 = 60_000;
+
+/// How long the node waits, in milliseconds. The defaults are those of the service levels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Timeouts {
+    /// For verify, get and demand.
+    pub(crate) query_ms: u64,
+    /// For the answer to a receipt.
+    pub(crate) receipt_ms: u64,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Timeouts {
+            query_ms: 7_000,
+            receipt_ms: 15_000,
+        }
+    }
+}
+
+impl Timeouts {
+    pub(crate) fn errors(&self) -> Vec<FieldError> {
+        let message = format!("must be 1 to {TIMEOUT_MAX_MS}");
+        [("query_ms", self.query_ms), ("receipt_ms", self.receipt_ms)]
+            .into_iter()
+            .filter(|(_, ms)| !(1..=TIMEOUT_MAX_MS).contains(ms))
+            .map(|(field, _)| FieldError::new(field, "out_of_range", message.as_str()))
+            .collect()
+    }
+}
 
 /// The node, as the gateway's caller.
 pub(crate) struct Node {
     http: reqwest::Client,
     url: String,
+    timeouts: Mutex<Timeouts>,
 }
 
 impl Node {
@@ -36,7 +70,18 @@ impl Node {
         Ok(Node {
             http,
             url: url.to_owned(),
+            timeouts: Mutex::default(),
         })
+    }
+
+    /// How long it waits.
+    pub(crate) fn timeouts(&self) -> Timeouts {
+        *self.timeouts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes how long it waits.
+    pub(crate) fn set_timeouts(&self, timeouts: Timeouts) {
+        *self.timeouts.lock().unwrap_or_else(PoisonError::into_inner) = timeouts;
     }
 
     /// Sends one message and reads the reply.
@@ -45,17 +90,18 @@ impl Node {
         operation: Operation,
         message: String,
     ) -> Result<Reply, CallError> {
-        let timeout = match operation {
-            Operation::SendRt | Operation::SendRtV2 => RECEIPT_TIMEOUT,
+        let timeouts = self.timeouts();
+        let timeout_ms = match operation {
+            Operation::SendRt | Operation::SendRtV2 => timeouts.receipt_ms,
             Operation::VerifyPaymentNotice
             | Operation::GetPayment
             | Operation::GetPaymentV2
-            | Operation::DemandPaymentNotice => QUERY_TIMEOUT,
+            | Operation::DemandPaymentNotice => timeouts.query_ms,
         };
         let request = self
             .http
             .post(&self.url)
-            .timeout(timeout)
+            .timeout(Duration::from_millis(timeout_ms))
             .header(reqwest::header::CONTENT_TYPE, "text/xml; charset=utf-8")
             .header("SOAPAction", format!("\"{}\"", operation.name()))
             .body(message);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::order::TransferType;
+use super::order::{TransferType, Version};
 use crate::money::decimal;
 use crate::verdict::xml::Node;
 use crate::verdict::{PAF, SOAP};
@@ -51,25 +51,53 @@ pub(crate) fn verify(head: &Head, notice: Notice<'_>) -> String {
     envelope("paVerifyPaymentNoticeReq", content)
 }
 
-/// `paGetPaymentV2Request`
-pub(crate) fn get(
-    head: &Head,
-    notice: Notice<'_>,
-    amount_cents: Option<i64>,
-    transfer_type: Option<TransferType>,
-) -> String {
-    let mut content = head.nodes();
-    content.push(notice.node());
-    content.extend(amount_cents.map(|cents| Node::leaf("amount", decimal(cents))));
-    content.extend(transfer_type.map(|kind| Node::leaf("transferType", kind.name())));
-    envelope("paGetPaymentV2Request", content)
+/// What a get request may say beside the notice.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Wish<'a> {
+    pub(crate) version: Version,
+    pub(crate) amount_cents: Option<i64>,
+    pub(crate) payment_note: Option<&'a str>,
+    pub(crate) transfer_type: Option<TransferType>,
 }
 
-/// `paSendRTV2Request`
-pub(crate) fn send(head: &Head, receipt: Node) -> String {
+/// `paGetPaymentReq` or `paGetPaymentV2Request`: both hold the same elements.
+pub(crate) fn get(head: &Head, notice: Notice<'_>, wish: Wish<'_>) -> String {
+    let mut content = head.nodes();
+    content.push(notice.node());
+    let amount = wish.amount_cents.map(decimal);
+    content.extend(amount.map(|amount| Node::leaf("amount", amount)));
+    let note = wish.payment_note;
+    content.extend(note.map(|note| Node::leaf("paymentNote", note)));
+    let kind = wish.transfer_type;
+    content.extend(kind.map(|kind| Node::leaf("transferType", kind.name())));
+    let root = match wish.version {
+        Version::V1 => "paGetPaymentReq",
+        Version::V2 => "paGetPaymentV2Request",
+    };
+    envelope(root, content)
+}
+
+/// `paSendRTReq` or `paSendRTV2Request` around a receipt of that version.
+pub(crate) fn send(head: &Head, version: Version, receipt: Node) -> String {
     let mut content = head.nodes();
     content.push(receipt);
-    envelope("paSendRTV2Request", content)
+    let root = match version {
+        Version::V1 => "paSendRTReq",
+        Version::V2 => "paSendRTV2Request",
+    };
+    envelope(root, content)
+}
+
+/// `paDemandPaymentNoticeRequest`: the service by its two codes, and what it needs as a document.
+pub(crate) fn demand(head: &Head, service: &str, subject: &str, data: &str) -> String {
+    let mut content = head.nodes();
+    let data = openssl::base64::encode_block(data.as_bytes());
+    content.extend([
+        Node::leaf("idServizio", service),
+        Node::leaf("idSoggettoServizio", subject),
+        Node::leaf("datiSpecificiServizioRequest", data),
+    ]);
+    envelope("paDemandPaymentNoticeRequest", content)
 }
 
 fn envelope(root: &str, content: Vec<Node>) -> String {
@@ -177,21 +205,44 @@ mod tests {
 
     #[test]
     fn a_get_request_carries_what_it_is_given() {
-        let bare = get(&head(), NOTICE, None, None);
+        let bare = get(&head(), NOTICE, Wish::default());
         assert_eq!(check_request(Operation::GetPaymentV2, &bare).1, [""; 0]);
-        for kind in [TransferType::Postal, TransferType::Pagopa] {
-            let request = get(&head(), NOTICE, Some(5_280), Some(kind));
-            let (root, problems) = check_request(Operation::GetPaymentV2, &request);
-            assert_eq!(problems, [""; 0]);
-            assert_eq!(root.text_of("amount"), Some("52.80"));
-            assert_eq!(root.text_of("transferType"), Some(kind.name()));
+        for (version, operation) in [
+            (Version::V1, Operation::GetPayment),
+            (Version::V2, Operation::GetPaymentV2),
+        ] {
+            for kind in [TransferType::Postal, TransferType::Pagopa] {
+                let wish = Wish {
+                    version,
+                    amount_cents: Some(5_280),
+                    payment_note: Some("cart 1"),
+                    transfer_type: Some(kind),
+                };
+                let request = get(&head(), NOTICE, wish);
+                let (root, problems) = check_request(operation, &request);
+                assert_eq!(problems, [""; 0]);
+                assert_eq!(root.text_of("amount"), Some("52.80"));
+                assert_eq!(root.text_of("paymentNote"), Some("cart 1"));
+                assert_eq!(root.text_of("transferType"), Some(kind.name()));
+            }
         }
+    }
+
+    #[test]
+    fn a_demand_carries_its_document_as_base64() {
+        let request = demand(&head(), "00009", "00035", "<service/>");
+        let (root, problems) = check_request(Operation::DemandPaymentNotice, &request);
+        assert_eq!(problems, [""; 0]);
+        assert_eq!(
+            root.text_of("datiSpecificiServizioRequest"),
+            Some("PHNlcnZpY2UvPg==")
+        );
     }
 
     #[test]
     fn text_comes_back_as_it_went_in() {
         let text = " <a> & \"b\" 'c'\r\n perché ]]> ";
-        let request = send(&head(), Node::leaf("receipt", text));
+        let request = send(&head(), Version::V2, Node::leaf("receipt", text));
         let (root, _) = check_request(Operation::SendRtV2, &request);
         assert_eq!(root.text_of("receipt"), Some(text));
     }

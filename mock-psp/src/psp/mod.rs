@@ -2,6 +2,8 @@
 //! (`/psp/pay`).
 
 pub(crate) mod client;
+mod demand;
+mod exchange;
 mod layout;
 mod messages;
 mod order;
@@ -21,7 +23,11 @@ use axum::{Json, Router};
 use crate::problem::Problem;
 use crate::town::Shared;
 use crate::web::extract::JsonBody;
+pub(crate) use client::{TIMEOUTS, Timeouts};
+pub(crate) use demand::probe;
+pub(crate) use exchange::{Exchange, Fault, Mischief, exchange};
 pub(crate) use messages::{Head, send_document};
+pub(crate) use order::Version;
 use order::{Order, PayRequest};
 pub(crate) use page::grouped;
 use pay::Payment;
@@ -32,6 +38,8 @@ pub(crate) fn router() -> Router<Shared> {
     Router::new()
         .route("/psp", get(page::form).post(page::pay))
         .route("/psp/pay", post(pay_json))
+        .route("/psp/demand", get(demand::form).post(demand::demand_json))
+        .route("/psp/spontaneous", post(demand::demand_form))
 }
 
 /// `POST /psp/pay`

@@ -1,7 +1,7 @@
 //! What shall be paid, as the JSON door and the counter's form say it.
 
 use jiff::civil::DateTime;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::money::CENTS_MAX;
@@ -24,6 +24,14 @@ pub(crate) struct PayRequest {
     pub(crate) receipt_id: Option<String>,
     /// Which account the payer wants to reach.
     pub(crate) transfer_type: Option<TransferType>,
+    /// Version of the get request; the second where it is missing.
+    pub(crate) get_version: Version,
+    /// Version of the receipt; the second where it is missing.
+    pub(crate) receipt_version: Version,
+    /// What the payer's cart is called; the second version of the receipt repeats it.
+    pub(crate) payment_note: Option<String>,
+    /// Whether it is paid from the archive of notices, without a word to the creditor.
+    pub(crate) stand_in: bool,
     /// Wall clock in Rome; now where it is missing.
     pub(crate) paid_at: Option<String>,
     /// Calls to leave out.
@@ -32,6 +40,8 @@ pub(crate) struct PayRequest {
     pub(crate) payer: Option<Payer>,
     /// How many times the receipt is sent.
     pub(crate) times: Option<u32>,
+    /// Whether those are sent at the same moment and not one after the other.
+    pub(crate) parallel: bool,
     /// Whether the receipt holds an element the contract does not know.
     pub(crate) extra_element: bool,
     /// The body addressed, where it is not the creditor of the notice.
@@ -48,6 +58,14 @@ pub(crate) struct PayRequest {
 pub(crate) enum Skip {
     Verify,
     Get,
+}
+
+/// Version of a message.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Version {
+    V1,
+    #[default]
+    V2,
 }
 
 /// Which account the payer wants to reach.
@@ -83,11 +101,16 @@ pub(crate) struct Order {
     pub(crate) amount_cents: Option<i64>,
     pub(crate) receipt_id: String,
     pub(crate) transfer_type: Option<TransferType>,
+    pub(crate) get_version: Version,
+    pub(crate) receipt_version: Version,
+    pub(crate) payment_note: Option<String>,
+    pub(crate) stand_in: bool,
     pub(crate) paid_at: Option<DateTime>,
     pub(crate) verifies: bool,
     pub(crate) gets: bool,
     pub(crate) payer: Option<Payer>,
     pub(crate) times: u32,
+    pub(crate) parallel: bool,
     pub(crate) extra_element: bool,
     pub(crate) id_pa: Option<String>,
     pub(crate) broker: Option<String>,
@@ -115,8 +138,9 @@ impl Order {
             "fiscal_code",
             "must be 11 digits",
         );
-        let verifies = !request.skip.contains(&Skip::Verify);
-        let gets = !request.skip.contains(&Skip::Get);
+        // In stand-in the creditor is not asked.
+        let asks = |call| !request.stand_in && !request.skip.contains(&call);
+        let (verifies, gets) = (asks(Skip::Verify), asks(Skip::Get));
         match request.amount_cents {
             Some(cents) => {
                 let is_right = (1..=CENTS_MAX).contains(&cents);
@@ -124,7 +148,8 @@ impl Order {
             }
             None => {
                 let message = "is needed when both verify and get are skipped";
-                check(verifies || gets, "amount_cents", message);
+                let is_right = verifies || gets || request.stand_in;
+                check(is_right, "amount_cents", message);
             }
         }
         let receipt_id = request.receipt_id.unwrap_or_else(new_receipt_id);
@@ -132,6 +157,12 @@ impl Order {
             is_text(&receipt_id, 1, 140),
             "receipt_id",
             "must have 1 to 140 characters",
+        );
+        let note = request.payment_note.as_deref();
+        check(
+            note.is_none_or(|note| is_text(note, 1, 210)),
+            "payment_note",
+            "must have 1 to 210 characters",
         );
         let times = request.times.unwrap_or(1);
         check((1..=TIMES_MAX).contains(&times), "times", "must be 1 to 50");
@@ -165,11 +196,16 @@ impl Order {
             amount_cents: request.amount_cents,
             receipt_id,
             transfer_type: request.transfer_type,
+            get_version: request.get_version,
+            receipt_version: request.receipt_version,
+            payment_note: request.payment_note,
+            stand_in: request.stand_in,
             paid_at: paid_at.flatten(),
             verifies,
             gets,
             payer: request.payer,
             times,
+            parallel: request.parallel,
             extra_element: request.extra_element,
             id_pa: request.id_pa,
             broker: request.broker,
@@ -209,11 +245,11 @@ pub(crate) fn without_blanks(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace()).collect()
 }
 
-fn is_digits(text: &str, count: usize) -> bool {
+pub(super) fn is_digits(text: &str, count: usize) -> bool {
     text.len() == count && text.bytes().all(|b| b.is_ascii_digit())
 }
 
-fn is_text(text: &str, min: usize, max: usize) -> bool {
+pub(super) fn is_text(text: &str, min: usize, max: usize) -> bool {
     (min..=max).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }
 
@@ -257,7 +293,7 @@ mod tests {
     fn every_wrong_field_is_named() {
         let errors = read(json!({
             "notice_number": "30220260000123451", "fiscal_code": "x", "skip": ["verify", "get"],
-            "receipt_id": "", "times": 51, "paid_at": "2026-11-20T10:15:30+01:00", "payer": {"name": "", "fiscal_code": "x"},
+            "receipt_id": "", "times": 51, "payment_note": "", "paid_at": "2026-11-20T10:15:30+01:00", "payer": {"name": "", "fiscal_code": "x"},
             "id_pa": "", "broker": "", "station": "x".repeat(36)
         }))
         .unwrap_err();
@@ -269,6 +305,7 @@ mod tests {
                 "fiscal_code",
                 "amount_cents",
                 "receipt_id",
+                "payment_note",
                 "times",
                 "paid_at",
                 "payer.name",

@@ -6,9 +6,10 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
+use super::exchange::{Exchange, Fault, Mischief};
 use super::layout::laid_out;
-use super::order::{Order, PayRequest, without_blanks};
-use super::pay::{self, Exchange, Fault, Mischief, Outcome, Payment};
+use super::order::{Order, PayRequest, TransferType, Version, without_blanks};
+use super::pay::{self, Outcome, Payment};
 use crate::config::Creditor;
 use crate::money::euro;
 use crate::problem::{FieldError, Problem};
@@ -17,12 +18,38 @@ use crate::verdict::Operation;
 use crate::web::extract::{self, Params};
 use crate::web::page::{Failure, Step, render};
 
-/// The two fields of the form.
+/// The fields of the form: two for everybody, the others for who tries things out.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Fields {
     notice_number: String,
     fiscal_code: String,
+    get_version: Version,
+    receipt_version: Version,
+    /// Empty where the payer does not mind.
+    transfer_type: String,
+    payment_note: String,
+    /// Present where the box is ticked.
+    stand_in: Option<String>,
+}
+
+impl Fields {
+    fn order(&self) -> PayRequest {
+        PayRequest {
+            notice_number: self.notice_number.clone(),
+            fiscal_code: self.fiscal_code.clone(),
+            get_version: self.get_version,
+            receipt_version: self.receipt_version,
+            transfer_type: match self.transfer_type.as_str() {
+                "POSTAL" => Some(TransferType::Postal),
+                "PAGOPA" => Some(TransferType::Pagopa),
+                _ => None,
+            },
+            payment_note: Some(self.payment_note.clone()).filter(|note| !note.is_empty()),
+            stand_in: self.stand_in.is_some(),
+            ..PayRequest::default()
+        }
+    }
 }
 
 #[derive(Template)]
@@ -34,6 +61,7 @@ struct FormPage<'a> {
     creditors: &'a [Creditor],
     notice_error: Option<&'static str>,
     creditor_error: Option<&'static str>,
+    note_error: Option<&'static str>,
 }
 
 impl<'a> FormPage<'a> {
@@ -49,6 +77,7 @@ impl<'a> FormPage<'a> {
             creditors: &town.config.creditors,
             notice_error: None,
             creditor_error: None,
+            note_error: None,
         }
     }
 }
@@ -65,12 +94,7 @@ pub(super) async fn form(
 /// `POST /psp`
 pub(super) async fn pay(State(town): State<Shared>, request: Request) -> Result<Response, Failure> {
     let fields = scanned(extract::form::<Fields>(request, &town).await?);
-    let request = PayRequest {
-        notice_number: fields.notice_number.clone(),
-        fiscal_code: fields.fiscal_code.clone(),
-        ..PayRequest::default()
-    };
-    let order = match Order::read(request) {
+    let order = match Order::read(fields.order()) {
         Ok(order) => order,
         Err(errors) => return Ok(refused(&town, fields, &errors)),
     };
@@ -91,6 +115,10 @@ pub(super) async fn pay(State(town): State<Shared>, request: Request) -> Result<
             Step::Pay
         },
         is_paid: payment.outcome == Outcome::Ok,
+        is_waiting: payment
+            .deliveries
+            .iter()
+            .any(|owed| owed.state == "PENDING"),
         reason: payment.fault.as_ref().map(reason),
         amount: payment.amount_cents.map(euro),
         notice_number: grouped(&notice_number),
@@ -108,6 +136,7 @@ fn refused(town: &Town, fields: Fields, errors: &[FieldError]) -> Response {
         is_ready: false,
         notice_error: is_wrong("notice_number").then_some("Il codice avviso ha 18 cifre."),
         creditor_error: is_wrong("fiscal_code").then_some("Il codice fiscale ha 11 cifre."),
+        note_error: is_wrong("payment_note").then_some("La nota ha al massimo 210 caratteri."),
         ..FormPage::new(town, fields)
     };
     render(StatusCode::UNPROCESSABLE_ENTITY, &page).into_response()
@@ -120,6 +149,7 @@ fn scanned(fields: Fields) -> Fields {
         ["PAGOPA", _, notice_number, fiscal_code, _] => Fields {
             notice_number: without_blanks(notice_number),
             fiscal_code: (*fiscal_code).to_owned(),
+            ..fields
         },
         _ => fields,
     }
@@ -142,6 +172,8 @@ pub(crate) fn grouped(digits: &str) -> String {
 struct OutcomePage {
     step: Step,
     is_paid: bool,
+    /// Whether a receipt is still on its way.
+    is_waiting: bool,
     reason: Option<&'static str>,
     payment: Payment,
     amount: Option<String>,
@@ -181,6 +213,10 @@ impl ExchangeView {
             note: exchange.chaos.map(|mischief| match mischief {
                 Mischief::ReplyDropped => "La risposta è andata persa, come richiesto.",
                 Mischief::Duplicate => "Ricevuta inviata due volte, come richiesto.",
+                Mischief::Parallel => "Ricevuta inviata più volte insieme, come richiesto.",
+                Mischief::NotSent => "La ricevuta non è partita, come richiesto.",
+                Mischief::ReplyLost => "La risposta è andata persa, come richiesto.",
+                Mischief::ReplyLate => "La risposta è arrivata troppo tardi, come richiesto.",
             }),
             problems: exchange.verdict.problems.clone(),
             request: exchange.request.clone(),
@@ -225,6 +261,7 @@ mod unit {
         let typed = |text: &str| Fields {
             notice_number: text.to_owned(),
             fiscal_code: "77777777778".to_owned(),
+            ..Fields::default()
         };
         let fields = scanned(typed("PAGOPA|002|302202600001234518|77777777777|5000"));
         assert_eq!(fields.notice_number, "302202600001234518");

@@ -1,12 +1,15 @@
 //! The payments made at the counter, as pagoPA's receipt services know them afterwards: kept before
 //! any receipt is delivered, whatever becomes of the delivery.
 
+use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::messages;
 use super::order::Order;
 use crate::database::Database;
+use crate::node::{self, Delivery, NewDelivery};
+use crate::platform::{self, Position};
 use crate::verdict::xml::{self, Node};
 
 const KEEP: &str = "INSERT INTO payments (creditor, receipt_id, notice_number, iuv, debtor, \
@@ -61,8 +64,22 @@ impl Paid {
 }
 
 impl Database {
-    /// Keeps a payment; the same one again changes nothing.
-    pub(super) async fn keep_payment(&self, paid: &Paid) -> Result<(), sqlx::Error> {
+    /// Keeps a payment and queues the receipts owed for it; the same payment again is kept once and
+    /// its receipts are owed again. Nothing comes back, and nothing is kept, where the position it is
+    /// made from has been paid or closed meanwhile.
+    pub(super) async fn keep_payment(
+        &self,
+        paid: &Paid,
+        owed: &[NewDelivery],
+        position: Option<&Position>,
+        now: Timestamp,
+    ) -> Result<Option<Vec<Delivery>>, sqlx::Error> {
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        if let Some(position) = position
+            && !platform::pay_position(&mut transaction, position, now).await?
+        {
+            return Ok(None);
+        }
         sqlx::query(KEEP)
             .bind(&paid.creditor)
             .bind(&paid.receipt_id)
@@ -73,9 +90,11 @@ impl Database {
             .bind(paid.stand_in)
             .bind(&paid.paid_at)
             .bind(&paid.receipt)
-            .execute(&self.writer)
+            .execute(&mut *transaction)
             .await?;
-        Ok(())
+        let queued = node::insert(&mut transaction, owed, now).await?;
+        transaction.commit().await?;
+        Ok(Some(queued))
     }
 
     /// The payments with that receipt id, of whichever creditor.

@@ -5,6 +5,7 @@ use jiff::civil::DateTime;
 use super::order::{Order, Payer};
 use crate::config::Creditor;
 use crate::money::{decimal, share};
+use crate::platform::Position;
 use crate::verdict::cents;
 use crate::verdict::xml::Node;
 
@@ -18,6 +19,8 @@ const FEE_CENTS: i64 = 100;
 const UNKNOWN_ACCOUNT: &str = "IT60X0542811101000000123456";
 /// What a payment for school meals is called in the taxonomy.
 const SCHOOL_MEALS: &str = "9/0107101TS/";
+/// What the archive calls a transfer, whatever is paid.
+const STAND_IN: &str = "STAND-IN";
 /// Any one base64 document stands for the stamp that was bought.
 const STAMP: &str = "bWFyY2EgZGEgYm9sbG8=";
 
@@ -30,6 +33,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) verified: Option<&'a Node>,
     /// `data` of the reply to get, where it was called.
     pub(crate) data: Option<&'a Node>,
+    /// The position of the archive, where it is paid in stand-in.
+    pub(crate) position: Option<&'a Position>,
     /// The wall clock in Rome.
     pub(crate) now: DateTime,
 }
@@ -39,6 +44,7 @@ impl Facts<'_> {
     pub(crate) fn amount_cents(&self) -> Option<i64> {
         self.order
             .amount_cents
+            .or_else(|| self.position.map(|position| position.amount_cents))
             .or_else(|| cents(self.data?.text_of("paymentAmount")?))
             .or_else(|| verified_cents(self.verified?))
     }
@@ -60,7 +66,10 @@ impl Facts<'_> {
         let reference = self
             .data
             .and_then(|data| data.text_of("creditorReferenceId"));
-        let description = self.text("description", "paymentDescription");
+        let description = self
+            .position
+            .map(|position| position.description.as_str())
+            .or_else(|| self.text("description", "paymentDescription"));
         let debtor = self.debtor();
         let payer = order
             .payer
@@ -71,9 +80,15 @@ impl Facts<'_> {
             Node::leaf("noticeNumber", &order.notice_number),
             Node::leaf("fiscalCode", &order.fiscal_code),
             Node::leaf("outcome", "OK"),
-            Node::leaf("creditorReferenceId", reference.unwrap_or(order.iuv())),
+            Node::leaf(
+                "creditorReferenceId",
+                reference.unwrap_or_else(|| self.iuv()),
+            ),
             Node::leaf("paymentAmount", decimal(amount_cents)),
-            Node::leaf("description", description.unwrap_or("Pagamento di prova")),
+            Node::leaf(
+                "description",
+                cut(description.unwrap_or("Pagamento di prova"), 140),
+            ),
             Node::leaf("companyName", company),
         ];
         let office = self.text("officeName", "officeName");
@@ -92,6 +107,10 @@ impl Facts<'_> {
                 ..payer
             },
             Node::leaf("paymentMethod", "cash"),
+        ]);
+        let note = order.payment_note.as_deref();
+        content.extend(note.map(|note| Node::leaf("paymentNote", note)));
+        content.extend([
             Node::leaf("fee", decimal(FEE_CENTS)),
             Node::leaf(
                 "paymentDateTime",
@@ -101,14 +120,28 @@ impl Facts<'_> {
             Node::leaf("transferDate", day.tomorrow().unwrap_or(day).to_string()),
         ]);
         content.extend(self.data.and_then(|data| data.child("metadata")).cloned());
-        content.push(Node::leaf("standIn", "false"));
+        let stand_in = self.position.is_some();
+        content.push(Node::leaf("standIn", stand_in.to_string()));
         if order.extra_element {
             content.push(Node::leaf("newElement", "an element of a later version"));
         }
         Node::branch("receipt", content)
     }
 
+    /// The creditor's reference: of the position, or inside the notice number.
+    fn iuv(&self) -> &str {
+        self.position
+            .map_or_else(|| self.order.iuv(), |position| &position.iuv)
+    }
+
     fn debtor(&self) -> Node {
+        if let Some(position) = self.position {
+            let debtor = Payer {
+                name: cut(&position.entity_full_name, 70),
+                fiscal_code: cut(&position.entity_fiscal_code, 16),
+            };
+            return person("debtor", &debtor);
+        }
         let echoed = self.data.and_then(|data| data.child("debtor")).cloned();
         let unknown = || Payer {
             name: "ANONIMO".to_owned(),
@@ -145,7 +178,13 @@ impl Facts<'_> {
     /// One transfer of everything to the creditor.
     fn own_transfer(&self, amount_cents: i64) -> Node {
         let amount = decimal(amount_cents);
-        let remittance = format!("/RFB/{}/{amount}", self.order.iuv());
+        let remittance = format!("/RFB/{}/{amount}", self.iuv());
+        // In stand-in everything goes to the one account the archive knows.
+        let account = self.position.and_then(|position| position.iban.as_deref());
+        let category = match self.position {
+            Some(_) => STAND_IN,
+            None => SCHOOL_MEALS,
+        };
         Node::branch(
             "transfer",
             vec![
@@ -153,12 +192,42 @@ impl Facts<'_> {
                 Node::leaf("transferAmount", amount),
                 Node::leaf("fiscalCodePA", &self.order.fiscal_code),
                 Node::leaf("companyName", &self.creditor.name),
-                Node::leaf("IBAN", UNKNOWN_ACCOUNT),
+                Node::leaf("IBAN", account.unwrap_or(UNKNOWN_ACCOUNT)),
                 Node::leaf("remittanceInformation", remittance),
-                Node::leaf("transferCategory", SCHOOL_MEALS),
+                Node::leaf("transferCategory", category),
             ],
         )
     }
+}
+
+/// The receipt as the first version writes it, which knows neither payment note nor the name of a
+/// transfer's company. Nothing comes back for a stamp, which it cannot carry.
+pub(crate) fn first_version(receipt: &Node) -> Option<Node> {
+    let without = |node: &Node, name: &str| {
+        let kept = node.children.iter().filter(|child| child.name != name);
+        Node {
+            children: kept.cloned().collect(),
+            ..node.clone()
+        }
+    };
+    let mut first = without(receipt, "paymentNote");
+    for child in &mut first.children {
+        if child.name == "transferList" {
+            let mut transfers = child.children.iter();
+            if transfers.any(|transfer| transfer.child("MBDAttachment").is_some()) {
+                return None;
+            }
+            for transfer in &mut child.children {
+                *transfer = without(transfer, "companyName");
+            }
+        }
+    }
+    Some(first)
+}
+
+/// A text within the limit of the contract.
+fn cut(text: &str, max: usize) -> String {
+    text.chars().take(max).collect()
 }
 
 /// The amount of the one option a verify reply holds.

@@ -65,6 +65,8 @@ pub(crate) fn good(asked: &Asked) -> Response {
         "\"paVerifyPaymentNotice\"" => verify_ok(),
         "\"paGetPaymentV2\"" => get_ok(),
         "\"paSendRTV2\"" => send_ok(),
+        "\"paGetPayment\"" => get_v1_ok(),
+        "\"paSendRT\"" => soap("<p:paSendRTRes><outcome>OK</outcome></p:paSendRTRes>"),
         other => panic!("the node called {other}"),
     }
 }
@@ -93,4 +95,36 @@ pub(crate) fn texts<'a>(node: &'a Node, names: &[&str]) -> Vec<&'a str> {
         .iter()
         .map(|name| node.text_of(name).unwrap_or("missing"))
         .collect()
+}
+
+/// The same debt as the first version tells it, shared with a second beneficiary.
+pub(crate) fn get_v1_ok() -> Response {
+    let transfer = |number: u8, amount: &str, code: &str| {
+        format!(
+            "<transfer><idTransfer>{number}</idTransfer><transferAmount>{amount}</transferAmount>\
+             <fiscalCodePA>{code}</fiscalCodePA><IBAN>IT60X0542811101000000123456</IBAN>\
+             <remittanceInformation>/RFB/02202600001234518</remittanceInformation>\
+             <transferCategory>9/0107101TS/</transferCategory></transfer>"
+        )
+    };
+    soap(&format!(
+        "<p:paGetPaymentRes><outcome>OK</outcome><data>\
+         <creditorReferenceId>02202600001234518</creditorReferenceId>\
+         <paymentAmount>52.80</paymentAmount><dueDate>2026-12-31</dueDate>\
+         <description>Ricarica mensa</description>\
+         <debtor><uniqueIdentifier><entityUniqueIdentifierType>F</entityUniqueIdentifierType>\
+         <entityUniqueIdentifierValue>RSSMRA80A01H501U</entityUniqueIdentifierValue>\
+         </uniqueIdentifier><fullName>Mario Rossi</fullName></debtor>\
+         <transferList>{}{}</transferList></data></p:paGetPaymentRes>",
+        transfer(1, "36.80", "77777777777"),
+        transfer(2, "16.00", "77777777778")
+    ))
+}
+
+/// The requests of one operation, in the order they came.
+pub(crate) fn asked_for(gateway: &StandIn, operation: Operation) -> Vec<Asked> {
+    let action = format!("\"{}\"", operation.name());
+    let mut asked = gateway.asked();
+    asked.retain(|asked| asked.header("soapaction") == action);
+    asked
 }

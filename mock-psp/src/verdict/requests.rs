@@ -2,7 +2,7 @@
 
 use super::schema::{
     FISCAL_CODE, IBAN, METADATA, Message, OUTCOME, Particle, QR_CODE, STAMP_ATTACHMENT, SUBJECT,
-    TEXT_35, TEXT_70, TEXT_140, group, one, opt, opt_group, some,
+    TEXT_35, TEXT_70, TEXT_140, TRANSFER, group, one, opt, opt_group, some,
 };
 use super::types::Type;
 use super::{Operation, PAF, envelope, walk, xml};
@@ -17,18 +17,60 @@ const VERIFY: Message = Message {
     required_when_ok: &[],
 };
 
+const GET_CONTENT: &[Particle] = &[
+    ID_PA,
+    ID_BROKER,
+    ID_STATION,
+    group("qrCode", QR_CODE),
+    opt("amount", Type::Amount),
+    opt("paymentNote", Type::Text(210)),
+    opt("transferType", Type::OneOf(&["POSTAL", "PAGOPA"])),
+    opt("dueDate", Type::Date),
+];
+
+const GET: Message = Message {
+    root: "paGetPaymentReq",
+    content: GET_CONTENT,
+    required_when_ok: &[],
+};
+
 const GET_V2: Message = Message {
     root: "paGetPaymentV2Request",
-    content: &[
-        ID_PA,
-        ID_BROKER,
-        ID_STATION,
-        group("qrCode", QR_CODE),
-        opt("amount", Type::Amount),
-        opt("paymentNote", Type::Text(210)),
-        opt("transferType", Type::OneOf(&["POSTAL", "PAGOPA"])),
-        opt("dueDate", Type::Date),
-    ],
+    content: GET_CONTENT,
+    required_when_ok: &[],
+};
+
+const RECEIPT_V1: &[Particle] = &[
+    one("receiptId", Type::AnyText),
+    one("noticeNumber", Type::Digits(18)),
+    one("fiscalCode", FISCAL_CODE),
+    OUTCOME,
+    one("creditorReferenceId", TEXT_35),
+    one("paymentAmount", Type::Amount),
+    one("description", TEXT_140),
+    one("companyName", TEXT_140),
+    opt("officeName", TEXT_140),
+    group("debtor", SUBJECT),
+    group("transferList", &[some("transfer", 5, TRANSFER)]),
+    one("idPSP", TEXT_35),
+    opt("pspFiscalCode", TEXT_70),
+    opt("pspPartitaIVA", Type::Text(20)),
+    one("PSPCompanyName", TEXT_70),
+    one("idChannel", TEXT_35),
+    one("channelDescription", TEXT_35),
+    opt_group("payer", SUBJECT),
+    opt("paymentMethod", TEXT_35),
+    opt("fee", Type::Amount),
+    opt("paymentDateTime", Type::DateTime),
+    opt("applicationDate", Type::Date),
+    opt("transferDate", Type::Date),
+    METADATA,
+    opt("standIn", Type::Boolean),
+];
+
+const SEND: Message = Message {
+    root: "paSendRTReq",
+    content: &[ID_PA, ID_BROKER, ID_STATION, group("receipt", RECEIPT_V1)],
     required_when_ok: &[],
 };
 
@@ -101,9 +143,8 @@ pub(crate) fn check(operation: Operation, request: &str) -> (xml::Node, Vec<Stri
         Operation::GetPaymentV2 => &GET_V2,
         Operation::SendRtV2 => &SEND_V2,
         Operation::DemandPaymentNotice => &DEMAND,
-        Operation::GetPayment | Operation::SendRt => {
-            panic!("the world does not send {operation:?}")
-        }
+        Operation::GetPayment => &GET,
+        Operation::SendRt => &SEND,
     };
     let root = xml::parse(request.as_bytes())
         .and_then(envelope::open)

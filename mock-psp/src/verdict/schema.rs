@@ -160,7 +160,7 @@ pub(super) const METADATA: Particle = opt_group(
     )],
 );
 
-const TRANSFER: &[Particle] = &[
+pub(super) const TRANSFER: &[Particle] = &[
     one("idTransfer", Type::TransferNumber),
     one("transferAmount", Type::AmountNotZero),
     one("fiscalCodePA", FISCAL_CODE),

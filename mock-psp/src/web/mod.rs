@@ -14,7 +14,7 @@ use axum::routing::get;
 
 use crate::problem::Problem;
 use crate::town::Shared;
-use crate::{chaos, ledger, platform, portal, psp};
+use crate::{chaos, ledger, node, platform, portal, psp};
 use page::Failure;
 
 /// Largest body any door reads.
@@ -42,6 +42,7 @@ pub(crate) fn router(town: Shared) -> Router {
         .route("/assets/world.svg", get(|| asset("image/svg+xml", ICON)))
         .merge(portal::router())
         .merge(psp::router())
+        .merge(node::router())
         .merge(platform::router())
         .merge(ledger::router())
         .merge(chaos::router())

@@ -26,7 +26,8 @@ use crate::problem::Problem;
 use crate::town::{Shared, Town};
 use crate::web::extract::Params;
 use request::PositionRequest;
-use store::{Filed, Position};
+use store::Filed;
+pub(crate) use store::{Position, pay_position};
 
 /// Most positions one list shows.
 const POSITIONS_MAX: i64 = 10_000;
@@ -44,7 +45,7 @@ pub(super) async fn create_position(
     let Ok(body) = body else {
         return formally_invalid("the body cannot be read").into_response();
     };
-    let Some(fault) = town.chaos.next_aca_fault() else {
+    let Some(fault) = town.chaos.next_aca_fault().await else {
         return answer(file(&town, &body).await);
     };
     let right = match fault.when {

@@ -1,9 +1,10 @@
 //! The archive's SQL and the life of a position: VALID, then EXPIRED, INVALID (closed) or PAID.
 
+use jiff::Timestamp;
 use jiff::civil::DateTime;
 use serde::Serialize;
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
 
 use super::request::PositionRequest;
 use crate::clock::Clock;
@@ -21,6 +22,8 @@ const UPDATE: &str = "UPDATE positions SET entity_type = $3, entity_fiscal_code 
     WHERE creditor = $1 AND iuv = $2";
 const CLOSE: &str = "UPDATE positions SET state = 'INVALID', calls = calls + 1, updated_at = $3 \
     WHERE creditor = $1 AND iuv = $2";
+const PAY: &str = "UPDATE positions SET state = 'PAID', updated_at = $3 \
+    WHERE creditor = $1 AND iuv = $2 AND state = 'VALID' AND pay_stand_in = 1";
 const LIST: &str = "SELECT * FROM positions WHERE ($1 = '' OR creditor = $1) \
     AND ($2 = '' OR nav = $2) ORDER BY updated_at DESC, creditor, nav LIMIT $3";
 
@@ -180,6 +183,33 @@ impl Database {
         let rows = list.fetch_all(&self.readers).await?;
         rows.iter().map(|row| position(row, today)).collect()
     }
+
+    /// The position a notice can be paid from in stand-in.
+    pub(crate) async fn payable_position(
+        &self,
+        creditor: &str,
+        nav: &str,
+        today: DateTime,
+    ) -> Result<Option<Position>, sqlx::Error> {
+        let found = self.positions(creditor, nav, today, 1).await?;
+        let is_payable =
+            |position: &Position| position.state == AcaState::Valid && position.pay_stand_in;
+        Ok(found.into_iter().find(is_payable))
+    }
+}
+
+/// Marks a position as paid in stand-in, inside the transaction of its payment; says whether it could
+/// still be paid.
+pub(crate) async fn pay_position(
+    transaction: &mut SqliteConnection,
+    position: &Position,
+    now: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    let pay = sqlx::query(PAY)
+        .bind(&position.creditor)
+        .bind(&position.iuv)
+        .bind(now.to_string());
+    Ok(pay.execute(transaction).await?.rows_affected() == 1)
 }
 
 /// A row as a position; that it expired follows from the clock.

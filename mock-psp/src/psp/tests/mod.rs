@@ -1,8 +1,11 @@
 //! Payments against a stand-in for the gateway.
 
 mod counter;
+mod demand;
 mod failures;
+mod stand_in;
 mod tls;
+mod versions;
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
