@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use crate::channel::node::{self, Guard, SchemaError};
 use crate::clock::{Clock, Ids};
 use crate::config::{Config, ConfigError};
+use crate::desk::journal::retention::prune;
 use crate::desk::{Desk, Tasks};
 use crate::domain::creditor::Register;
 use crate::job::{Holder, Job, JobError, Progress};
@@ -69,6 +70,8 @@ impl App {
         let mut jobs = vec![
             closing(&desk, &clock, &config),
             housekeeping(&desk, &clock, &config),
+            sealing(&desk, &config),
+            pruning(&desk, &clock, &config),
         ];
         if config.ledger.enabled {
             let courier = Courier::new(&desk, clock.clone(), &config.ledger, token)?;
@@ -167,6 +170,43 @@ fn housekeeping(desk: &Desk, clock: &Clock, config: &Config) -> Job {
                 let removed = idempotency::forget(&mut tx, before, BATCH).await?;
                 tx.commit().await.map_err(StoreError::from)?;
                 Ok::<_, JobError>(progress(i64::try_from(removed).unwrap_or(BATCH)))
+            })
+        }),
+    }
+}
+
+/// Seals the journal.
+fn sealing(desk: &Desk, config: &Config) -> Job {
+    let journal = desk.journal().clone();
+    Job {
+        name: "seal",
+        every: Duration::from_secs(config.journal.seal_every_s),
+        nudge: Arc::new(Notify::new()),
+        run: Arc::new(move || {
+            let journal = journal.clone();
+            Box::pin(async move {
+                journal.seal().await?;
+                Ok::<_, JobError>(Progress::Rest { until: None })
+            })
+        }),
+    }
+}
+
+/// Removes lines of the journal that have had their time.
+fn pruning(desk: &Desk, clock: &Clock, config: &Config) -> Job {
+    let (store, clock) = (desk.store().clone(), clock.clone());
+    let retention = config.journal.retention;
+    Job {
+        name: "retention",
+        every: Duration::from_secs(retention.every_s),
+        nudge: Arc::new(Notify::new()),
+        run: Arc::new(move || {
+            let (store, clock) = (store.clone(), clock.clone());
+            Box::pin(async move {
+                Ok::<_, JobError>(match prune(&store, &retention, clock.now()).await? {
+                    true => Progress::More,
+                    false => Progress::Rest { until: None },
+                })
             })
         }),
     }

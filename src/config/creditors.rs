@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::operators::operator;
 use super::services::{ServiceConfig, services};
-use super::{Config, ConfigError, Mistake};
+use super::{Config, ConfigError, Mistake, Retention};
 use crate::domain::creditor::{Accounts, Creditor, ReceiptPolicy, Register, Repeated};
 use crate::domain::iban::Iban;
 use crate::domain::notice::{Numbering, TwoDigits};
@@ -153,6 +153,12 @@ impl Config {
         ] {
             if value == 0 {
                 review.wrong(name, "must be at least 1");
+            }
+        }
+        for (name, months) in self.journal.retention.spans() {
+            let least = Retention::LEGAL_MINIMUM;
+            if months < least {
+                review.wrong(name, format!("the law asks for at least {least} months"));
             }
         }
         if self.ledger.retry_pauses_s.is_empty()

@@ -14,6 +14,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use self::book::Book;
+use super::journal::chain::{Chain, Lane};
 use super::journal::{Call, Reply, Subject};
 use super::{Desk, DeskError, TRIES, supervise};
 use crate::clock::{Clock, Ids};
@@ -113,11 +114,13 @@ impl Till {
         ids: Ids,
         clock: Clock,
         owed: Arc<Notify>,
+        process: &str,
         config: &config::Desk,
     ) -> (Till, JoinHandle<()>) {
         let (sender, receiver) = mpsc::channel(config.queue_limit);
         let writer = Writer {
             store,
+            chain: Chain::new(ids.clone(), Lane::Till, process),
             ids,
             clock,
             owed,
@@ -132,6 +135,7 @@ struct Writer {
     ids: Ids,
     clock: Clock,
     owed: Arc<Notify>,
+    chain: Chain,
 }
 
 impl Writer {
@@ -203,15 +207,16 @@ impl Writer {
         documents::insert(&mut tx, &papers).await?;
         let mut book = Book::open(&mut tx, &self.ids, deposits, now).await?;
         let mut replies = vec![];
-        for deposit in deposits {
+        for (deposit, paper) in deposits.iter().zip(&papers) {
             let collected = book.decide(deposit);
             let reply = (deposit.print)(&collected, &deposit.call.subject);
-            book.note(deposit.call.exchange(&self.ids, &reply));
+            book.note(deposit.call.exchange(&self.ids, paper, &reply));
             replies.push(reply);
         }
         let writes = book.close();
-        writes.apply(&mut tx, now).await?;
+        let head = writes.apply(&mut tx, &self.chain, now).await?;
         tx.commit().await?;
+        self.chain.settle(head);
         writes.log();
         Ok((replies, writes.is_owed()))
     }

@@ -1,24 +1,47 @@
-//! The journal of exchanges: what came in at a door and what went out.
+//! The journal of exchanges (*giornale degli eventi*): what came in at a door and what went out, and
+//! what we asked of others.
 //!
 //! A receipt's exchange is written in the receipt's own transaction. All others change nothing, so
 //! they wait a moment in memory and are written together: a verify does not pay for a commit. While
 //! the database answers, what waits is hardly older than `flush_ms`; a power cut loses those lines,
 //! and no payment.
+//!
+//! Every transaction that writes exchanges adds a block to a chain of hashes ([`chain`]); [`audit`]
+//! proves that nothing was altered or taken out. Lines leave when their time has passed
+//! ([`retention`]); the bytes of a message can be taken out before ([`erasure`]). Both leave the chain
+//! whole.
 
+pub mod audit;
+pub(in crate::desk) mod chain;
+pub mod erasure;
+mod hash;
+mod outbound;
+mod proof;
+pub mod retention;
+pub mod search;
+mod writer;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::supervise;
-use crate::clock::{Ids, Stopwatch};
+use crate::clock::{Clock, Ids, Stopwatch};
 use crate::config;
 use crate::domain::day::Instant;
 use crate::domain::ids::{DocumentId, ExchangeId};
+use crate::domain::notice::NoticeNumber;
+use crate::domain::text::cut;
 use crate::store::documents::Document;
-use crate::store::exchanges::Exchange;
-use crate::store::{Store, StoreError, documents, exchanges};
+use crate::store::exchanges::{Direction, Exchange, Kind, Paper};
+use crate::store::{Store, StoreError};
 use crate::wire::digest::sha256;
+
+use chain::{Chain, Lane};
+pub use outbound::Outbound;
 
 /// A call that came in, while it is being answered.
 #[derive(Debug, Clone)]
@@ -31,6 +54,10 @@ pub struct Call {
     pub document: DocumentId,
     /// Its bytes.
     pub bytes: Vec<u8>,
+    /// Who calls at this door: `pagopa-node`, …
+    pub party: &'static str,
+    /// Method and path, when they are not those of the door.
+    pub address: Option<String>,
     /// The subject of the client's certificate.
     pub peer: Option<String>,
     /// What it asks for, as far as it could be read.
@@ -72,6 +99,22 @@ pub struct Entry {
     pub reply: Document,
 }
 
+/// The IUV inside a notice number, when it is one.
+fn iuv(notice: Option<&str>) -> Option<String> {
+    let notice = NoticeNumber::parse(notice?).ok()?;
+    Some(notice.iuv().as_str().to_owned())
+}
+
+impl Document {
+    /// The document as its exchange names it.
+    fn paper(&self) -> Paper {
+        Paper {
+            id: self.id.clone(),
+            sha256: self.sha256.clone(),
+        }
+    }
+}
+
 impl Call {
     /// The bytes that came in, as a document.
     pub fn request(&self) -> Document {
@@ -84,8 +127,19 @@ impl Call {
         }
     }
 
-    /// The exchange that this reply ends, and the reply as a document.
-    pub fn exchange(&self, ids: &Ids, reply: &Reply) -> (Exchange, Document) {
+    /// The exchange of a receipt that this reply ends, and the reply as a document; `request` is the
+    /// receipt.
+    pub fn exchange(&self, ids: &Ids, request: &Document, reply: &Reply) -> (Exchange, Document) {
+        self.line(ids, Kind::Receipt, request, reply)
+    }
+
+    fn line(
+        &self,
+        ids: &Ids,
+        kind: Kind,
+        request: &Document,
+        reply: &Reply,
+    ) -> (Exchange, Document) {
         let document = Document {
             id: DocumentId::new(ids.next(self.started_at)),
             kind: "soap_reply",
@@ -96,27 +150,44 @@ impl Call {
         let exchange = Exchange {
             id: ExchangeId::new(ids.next(self.started_at)),
             started_at: self.started_at,
+            direction: Direction::In,
+            party: self.party.to_owned(),
+            kind,
             operation: self.subject.operation.clone(),
+            address: self.address.as_ref().map(|text| cut(text, 200).to_owned()),
             peer: self.peer.clone(),
             creditor: self.subject.creditor.clone(),
+            iuv: iuv(self.subject.notice.as_deref()),
             notice: self.subject.notice.clone(),
             reference: self.subject.reference.clone(),
             outcome: reply.outcome.clone(),
             http_status: reply.http_status,
             duration_us: self.stopwatch.micros(),
-            request: Some(self.document.clone()),
-            reply: Some(document.id.clone()),
+            request: Some(request.paper()),
+            reply: Some(document.paper()),
         };
         (exchange, document)
     }
 
-    /// The exchange that this reply ends, with the bytes of both sides.
+    /// The exchange that this reply ends, with the bytes of both sides; not for a receipt that was
+    /// recorded.
     pub fn close(&self, ids: &Ids, reply: &Reply) -> Entry {
-        let (exchange, document) = self.exchange(ids, reply);
+        // A copy of its own: a receipt whose commit was late may still be written under the first
+        // id, and a document belongs to one exchange.
+        let request = Document {
+            id: DocumentId::new(ids.next(self.started_at)),
+            ..self.request()
+        };
+        // Whatever the protocol has an answer for is HTTP 200, a KO too.
+        let kind = match reply.http_status {
+            200 => Kind::Read,
+            _ => Kind::Refused,
+        };
+        let (exchange, reply) = self.line(ids, kind, &request, reply);
         Entry {
             exchange,
-            request: self.request(),
-            reply: document,
+            request,
+            reply,
         }
     }
 }
@@ -125,6 +196,17 @@ impl Call {
 #[derive(Debug, Clone)]
 pub struct Journal {
     sender: mpsc::Sender<Note>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    store: Store,
+    ids: Ids,
+    clock: Clock,
+    lines: Chain,
+    seals: Chain,
+    given_up: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -133,19 +215,29 @@ enum Note {
     Flush(oneshot::Sender<()>),
 }
 
-/// Exchanges written in one transaction, at most.
-const BATCH: usize = 128;
 /// How long a door waits for room in the journal before it goes on without.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Pause after a failed write.
-const PAUSE: Duration = Duration::from_millis(500);
 
 impl Journal {
-    pub(super) fn start(store: Store, config: &config::Journal) -> (Journal, JoinHandle<()>) {
+    pub(super) fn start(
+        store: Store,
+        ids: Ids,
+        clock: Clock,
+        process: &str,
+        config: &config::Journal,
+    ) -> (Journal, JoinHandle<()>) {
         let (sender, receiver) = mpsc::channel(config.queue_limit);
+        let shared = Arc::new(Shared {
+            store,
+            lines: Chain::new(ids.clone(), Lane::Journal, process),
+            seals: Chain::new(ids.clone(), Lane::Seal, process),
+            ids,
+            clock,
+            given_up: AtomicU64::new(0),
+        });
         let flush = Duration::from_millis(config.flush_ms);
-        let task = supervise("journal", write_all(store, receiver, flush));
-        (Journal { sender }, task)
+        let task = supervise("journal", shared.clone().write_all(receiver, flush));
+        (Journal { sender, shared }, task)
     }
 
     /// Writes down an exchange soon. When the journal has been full for a second the line is given
@@ -158,8 +250,14 @@ impl Journal {
             .await
             .is_err()
         {
+            self.shared.give_up(1);
             tracing::error!(exchange = %id, "the journal is full: an exchange is not written down");
         }
+    }
+
+    /// The same for a call of ours, once it has ended.
+    pub async fn note_out(&self, call: Outbound) {
+        self.note(call.close(&self.shared.ids)).await;
     }
 
     /// Waits until everything noted before is written.
@@ -170,86 +268,51 @@ impl Journal {
             let _ = receiver.await;
         }
     }
-}
 
-async fn write_all(store: Store, mut notes: mpsc::Receiver<Note>, flush: Duration) {
-    while let Some(first) = notes.recv().await {
-        let mut entries = vec![];
-        let mut waiting = vec![];
-        let deadline = tokio::time::sleep(flush);
-        tokio::pin!(deadline);
-        let mut next = Some(first);
-        loop {
-            match next.take() {
-                Some(Note::Entry(entry)) => entries.push(*entry),
-                Some(Note::Flush(sender)) => waiting.push(sender),
-                None => {}
-            }
-            if entries.len() >= BATCH || !waiting.is_empty() {
-                break;
-            }
-            tokio::select! {
-                note = notes.recv() => match note {
-                    Some(note) => next = Some(note),
-                    None => break,
-                },
-                () = &mut deadline => break,
-            }
-        }
-        write(&store, &entries, &notes).await;
-        for sender in waiting {
-            // Whoever waited may have gone away meanwhile.
-            let _ = sender.send(());
-        }
+    /// How many lines were given up since the start, because the journal was full or the database
+    /// would not take them.
+    pub fn given_up(&self) -> u64 {
+        self.shared.given_up.load(Ordering::Relaxed)
     }
-}
 
-/// Writes entries, again and again until the database takes them; when we are about to stop, three
-/// times. Entries that the database will not take are tried alone, and given up with an
-/// error in the log: one that can never be written must not keep all others from it.
-async fn write(store: &Store, entries: &[Entry], notes: &mpsc::Receiver<Note>) {
-    let mut tries = 0;
-    while let Err(error) = try_write(store, entries).await {
-        tries += 1;
-        tracing::error!(
-            error = &error as &dyn std::error::Error,
-            exchanges = entries.len(),
-            "the journal cannot be written"
+    /// How many lines wait in memory.
+    pub fn waiting(&self) -> usize {
+        self.sender.max_capacity() - self.sender.capacity()
+    }
+
+    /// Seals the journal: one block over the heads of all chains that nothing vouches for yet, whose
+    /// hash goes to the log. Its hash, when something was to be sealed.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn seal(&self) -> Result<Option<String>, StoreError> {
+        let Shared {
+            store,
+            clock,
+            seals,
+            ..
+        } = &*self.shared;
+        let mut tx = store.write().await?;
+        let Some((head, heads)) = seals.seal(&mut tx, clock.now()).await? else {
+            return Ok(None);
+        };
+        tx.commit().await?;
+        tracing::info!(
+            seal = head.hash,
+            chain = head.chain,
+            number = head.number,
+            heads,
+            "the journal is sealed: kept elsewhere, this hash proves what it held"
         );
-        if error.is_refusal() {
-            return write_alone(store, entries).await;
-        }
-        if notes.is_closed() && tries >= 3 {
-            return;
-        }
-        tokio::time::sleep(PAUSE).await;
+        let hash = head.hash.clone();
+        seals.settle(head);
+        Ok(Some(hash))
     }
 }
 
-async fn write_alone(store: &Store, entries: &[Entry]) {
-    for entry in entries {
-        if let Err(error) = try_write(store, std::slice::from_ref(entry)).await {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                exchange = %entry.exchange.id,
-                "an exchange cannot be written and is given up"
-            );
-        }
+impl Shared {
+    fn give_up(&self, lines: usize) {
+        let lines = u64::try_from(lines).unwrap_or(u64::MAX);
+        self.given_up.fetch_add(lines, Ordering::Relaxed);
     }
-}
-
-async fn try_write(store: &Store, entries: &[Entry]) -> Result<(), StoreError> {
-    if entries.is_empty() {
-        return Ok(());
-    }
-    let mut tx = store.write_receipts().await?;
-    let papers: Vec<Document> = entries
-        .iter()
-        .flat_map(|entry| [entry.request.clone(), entry.reply.clone()])
-        .collect();
-    let rows: Vec<Exchange> = entries.iter().map(|entry| entry.exchange.clone()).collect();
-    documents::insert(&mut tx, &papers).await?;
-    exchanges::insert(&mut tx, &rows).await?;
-    tx.commit().await?;
-    Ok(())
 }

@@ -117,14 +117,17 @@ impl Desk {
         config: &config::Config,
     ) -> (Desk, Tasks) {
         let owed = Arc::new(Notify::new());
+        let process = ids.next(clock.now());
         let (till, till_task) = Till::start(
             store.clone(),
             ids.clone(),
-            clock,
+            clock.clone(),
             owed.clone(),
+            &process,
             &config.desk,
         );
-        let (journal, journal_task) = Journal::start(store.clone(), &config.journal);
+        let (journal, journal_task) =
+            Journal::start(store.clone(), ids.clone(), clock, &process, &config.journal);
         let desk = Desk {
             store,
             register,

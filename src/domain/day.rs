@@ -84,6 +84,13 @@ impl Day {
             .checked_add(jiff::Span::new().days(days))
             .map_or(Day::NEVER, Day)
     }
+
+    /// The instant at which the day begins in Italy.
+    pub fn start_in_rome(self) -> Instant {
+        // Midnight exists on every day in Rome: the clocks change at two and at three.
+        let start = self.0.to_zoned(rome()).map(|start| start.timestamp());
+        Instant::from_millis(start.map_or(LAST_MILLIS, Timestamp::as_millisecond))
+    }
 }
 
 impl fmt::Display for Day {
@@ -161,6 +168,21 @@ impl Instant {
     /// The day it is in Italy.
     pub fn day_in_rome(self) -> Day {
         Day(self.0.to_zoned(rome()).date())
+    }
+
+    /// The same time of day in Italy so many months later (or earlier); the last day of a month
+    /// that is too short.
+    pub fn plus_months(self, months: i32) -> Instant {
+        let later = self
+            .0
+            .to_zoned(rome())
+            .checked_add(jiff::Span::new().months(months.clamp(-100_000, 100_000)));
+        let millis = match later {
+            Ok(later) => later.timestamp().as_millisecond(),
+            Err(_) if months < 0 => FIRST_MILLIS,
+            Err(_) => LAST_MILLIS,
+        };
+        Instant::from_millis(millis)
     }
 
     /// The instant so many seconds later.
@@ -268,6 +290,37 @@ mod tests {
     fn midnight_belongs_to_rome() {
         let late = Instant::parse("2026-07-14T22:30:00.000Z").unwrap();
         assert_eq!(late.day_in_rome().to_string(), "2026-07-15");
+    }
+
+    #[test]
+    fn a_day_begins_at_midnight_in_rome() {
+        for (day, start) in [
+            ("2026-01-15", "2026-01-14T23:00:00.000Z"),
+            ("2026-07-15", "2026-07-14T22:00:00.000Z"),
+            ("2027-03-28", "2027-03-27T23:00:00.000Z"),
+            ("2027-03-29", "2027-03-28T22:00:00.000Z"),
+        ] {
+            let day = Day::parse(day).unwrap();
+            assert_eq!(day.start_in_rome().to_string(), start);
+            assert_eq!(day.start_in_rome().day_in_rome(), day);
+        }
+        assert_eq!(Day::NEVER.start_in_rome().to_string().len(), 24);
+    }
+
+    #[test]
+    fn months_are_those_of_the_calendar() {
+        let at = |text| Instant::parse(text).unwrap();
+        for (months, from, to) in [
+            (24, "2026-11-20T11:00:00.000Z", "2028-11-20T11:00:00.000Z"),
+            (1, "2026-01-31T11:00:00.000Z", "2026-02-28T11:00:00.000Z"),
+            (-6, "2026-11-20T11:00:00.000Z", "2026-05-20T10:00:00.000Z"),
+        ] {
+            assert_eq!(at(from).plus_months(months), at(to));
+        }
+        for months in [i32::MIN, i32::MAX] {
+            let far = at("2026-11-20T11:00:00.000Z").plus_months(months);
+            assert_eq!(far.to_string().len(), 24);
+        }
     }
 
     #[test]

@@ -35,6 +35,7 @@ pub const FILES: &[File] = &[
     file!(0, "0000_blob_domain.postgres.sql", Some(Engine::Postgres)),
     file!(1, "0001_initial.sql", None),
     file!(2, "0002_shares.sql", None),
+    file!(3, "0003_journal.sql", None),
 ];
 
 impl File {

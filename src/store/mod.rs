@@ -12,6 +12,7 @@
 //! rows that come back.
 
 pub mod cases;
+pub mod chains;
 pub mod debts;
 pub mod documents;
 pub mod entries;
@@ -324,6 +325,10 @@ impl Columns<'_> {
         Ok(self.row.try_get(column)?)
     }
 
+    fn optional_bytes(&self, column: &'static str) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.row.try_get(column)?)
+    }
+
     fn integer(&self, column: &'static str) -> Result<i64, StoreError> {
         Ok(self.row.try_get(column)?)
     }
@@ -354,6 +359,15 @@ impl Columns<'_> {
 
     fn instant(&self, column: &'static str) -> Result<Instant, StoreError> {
         self.parsed(column, Instant::parse)
+    }
+
+    /// An instant that stands there exactly as we would write it: other spellings of the same
+    /// moment are another content.
+    fn exact_instant(&self, column: &'static str) -> Result<Instant, StoreError> {
+        self.parsed(column, |text| match Instant::parse(text) {
+            Ok(instant) if instant.to_string() == text => Ok(instant),
+            _ => Err(()),
+        })
     }
 
     fn day(&self, column: &'static str) -> Result<Day, StoreError> {

@@ -98,14 +98,17 @@ impl Bulk {
 /// Every statement of the program.
 pub fn all() -> Vec<Statement> {
     use super::{
-        cases, debts, documents, entries, exchanges, idempotency, keys, leases, payments, sequences,
+        cases, chains, debts, documents, entries, exchanges, idempotency, keys, leases, payments,
+        sequences,
     };
     let single = [
         ("statement", STATEMENTS),
         ("cases", cases::STATEMENTS),
+        ("chains", chains::STATEMENTS),
         ("debts", debts::STATEMENTS),
         ("documents", documents::STATEMENTS),
         ("entries", entries::STATEMENTS),
+        ("exchanges", exchanges::STATEMENTS),
         ("idempotency", idempotency::STATEMENTS),
         ("keys", keys::STATEMENTS),
         ("leases", leases::STATEMENTS),
@@ -113,6 +116,7 @@ pub fn all() -> Vec<Statement> {
     ];
     let many = [
         ("cases", cases::bulks()),
+        ("chains", chains::bulks()),
         ("debts", debts::bulks()),
         ("documents", documents::bulks()),
         ("entries", entries::bulks()),

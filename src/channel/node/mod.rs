@@ -66,8 +66,34 @@ pub fn router(desk: Desk, clock: Clock, config: config::Node, guard: Arc<Guard>)
         .route("/node", post(answer))
         // Whoever registers the address of the listener alone means the same door.
         .route("/", post(answer))
+        .fallback(no_address)
+        .method_not_allowed_fallback(no_method)
         .layer(CatchPanicLayer::new())
         .with_state(door)
+}
+
+/// Who calls here, in the journal.
+const PARTY: &str = "pagopa-node";
+/// Bytes that are kept of the body of a call that has no address here.
+const EVIDENCE: usize = 4 * 1024;
+
+/// A call to an address that there is not: written down all the same.
+async fn no_address(
+    State(door): State<Door>,
+    peer: Option<Extension<Peer>>,
+    request: Request,
+) -> Response {
+    door.turn_away(peer, request, StatusCode::NOT_FOUND).await
+}
+
+/// A call with a method that is not offered: written down all the same.
+async fn no_method(
+    State(door): State<Door>,
+    peer: Option<Extension<Peer>>,
+    request: Request,
+) -> Response {
+    door.turn_away(peer, request, StatusCode::METHOD_NOT_ALLOWED)
+        .await
 }
 
 async fn answer(
@@ -106,6 +132,8 @@ async fn answer(
         stopwatch,
         document: DocumentId::new(door.desk.ids().next(started_at)),
         bytes,
+        party: PARTY,
+        address: None,
         peer: peer.map(|peer| peer.common_name),
         subject: Subject {
             operation: "unreadable".to_owned(),
@@ -148,6 +176,51 @@ enum Spoken {
 }
 
 impl Door {
+    /// Answers a call that is none of the node's with a bare status, and writes it down with the
+    /// beginning of its body.
+    async fn turn_away(
+        &self,
+        peer: Option<Extension<Peer>>,
+        request: Request,
+        status: StatusCode,
+    ) -> Response {
+        let peer = peer.map(|Extension(peer)| peer);
+        let is_stranger = self.config.tls.enabled && !is_allowed(peer.as_ref(), &self.config.tls);
+        let started_at = self.clock.now();
+        let stopwatch = Stopwatch::start();
+        let address = format!("{} {}", request.method(), request.uri().path());
+        let mut bytes = match is_stranger {
+            true => vec![],
+            false => match intake::take(request.into_body(), EVIDENCE).await {
+                Intake::Whole(bytes) | Intake::TooLarge(bytes) | Intake::Interrupted(bytes) => {
+                    bytes
+                }
+            },
+        };
+        bytes.truncate(EVIDENCE);
+        let call = Call {
+            started_at,
+            stopwatch,
+            document: DocumentId::new(self.desk.ids().next(started_at)),
+            bytes,
+            party: PARTY,
+            address: Some(address),
+            peer: peer.map(|peer| peer.common_name),
+            subject: Subject {
+                operation: "unreadable".to_owned(),
+                ..Subject::default()
+            },
+        };
+        let reply = Reply {
+            http_status: status.as_u16(),
+            outcome: format!("HTTP {}", status.as_u16()),
+            bytes: vec![],
+        };
+        let entry = call.close(self.desk.ids(), &reply);
+        self.desk.journal().note(entry).await;
+        status.into_response()
+    }
+
     async fn dispatch(&self, call: &mut Call, element: &Element) -> Spoken {
         call.subject = wire::subject(element);
         let Some(operation) = Operation::of(element) else {

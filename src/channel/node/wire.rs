@@ -3,6 +3,7 @@
 //! Field names keep the spelling of pagoPA here and nowhere else. Source: `wsdl/paForNode.xsd`.
 
 use crate::desk::journal::Subject;
+use crate::desk::journal::search::RECEIPT_ID;
 use crate::domain::creditor::{Addressee, TransferType};
 use crate::domain::day::Day;
 use crate::domain::money::Cents;
@@ -127,18 +128,19 @@ impl Head {
 
 /// What a message is about, as far as it can be told without reading it strictly; for the journal.
 pub(super) fn subject(element: &Element) -> Subject {
-    let text = |parent: Option<&Element>, name: &str| {
+    let limited = |parent: Option<&Element>, name: &str, limit| {
         parent
             .and_then(|parent| parent.child(name))
-            .map(|found| cut(found.text.trim(), 35).to_owned())
+            .map(|found| cut(found.text.trim(), limit).to_owned())
             .filter(|text| !text.is_empty())
     };
+    let text = |parent, name| limited(parent, name, 35);
     let (qr, receipt) = (element.child("qrCode"), element.child("receipt"));
     Subject {
         operation: cut(&element.name, 35).to_owned(),
         creditor: text(Some(element), "idPA"),
         notice: text(qr, "noticeNumber").or_else(|| text(receipt, "noticeNumber")),
-        reference: text(receipt, "receiptId"),
+        reference: limited(receipt, "receiptId", RECEIPT_ID),
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Collected, Content, Deposit};
 use crate::clock::Ids;
+use crate::desk::journal::chain::Chain;
 use crate::domain::day::Instant;
 use crate::domain::debt::{Booking, Debt, DebtState, book};
 use crate::domain::ids::{CaseId, DebtId, DocumentId, EntryId, PaymentId};
@@ -13,10 +14,11 @@ use crate::domain::payment::{
     Case, CaseCode, Collection, EntryKind, LedgerEntry, Outcome, Payment,
 };
 use crate::store::cases::OpenCase;
+use crate::store::chains::Head;
 use crate::store::documents::Document;
 use crate::store::exchanges::Exchange;
 use crate::store::payments::Reference;
-use crate::store::{Conn, StoreError, cases, debts, documents, entries, exchanges, payments};
+use crate::store::{Conn, StoreError, cases, debts, documents, entries, payments};
 
 /// What a batch will write.
 #[derive(Default)]
@@ -40,12 +42,17 @@ pub(super) struct Book<'a> {
 }
 
 impl Writes {
-    /// Writes everything.
+    /// Writes everything; the block of the journal that ends it, to be settled after the commit.
     ///
     /// # Errors
     /// [`StoreError::Contended`] when another process has recorded one of the payments, or changed
     /// one of the debts, meanwhile: the transaction must then be undone and decided anew.
-    pub(super) async fn apply(&self, conn: &mut Conn, now: Instant) -> Result<(), StoreError> {
+    pub(super) async fn apply(
+        &self,
+        conn: &mut Conn,
+        chain: &Chain,
+        now: Instant,
+    ) -> Result<Head, StoreError> {
         payments::insert(conn, &self.payments).await?;
         if debts::settle(conn, &self.settled).await? != self.settled.len() {
             return Err(StoreError::Contended);
@@ -53,7 +60,7 @@ impl Writes {
         entries::insert(conn, &self.entries, now).await?;
         cases::insert(conn, &self.cases).await?;
         documents::insert(conn, &self.papers).await?;
-        exchanges::insert(conn, &self.exchanges).await
+        chain.append(conn, &self.exchanges, now).await
     }
 
     /// Whether the ledger is owed something new.

@@ -1,0 +1,387 @@
+//! Proving one chain after the other.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use sqlx::Any;
+use sqlx::pool::PoolConnection;
+
+use super::audit::{Event, Listener, Report, Violation, Wish};
+use super::hash::{self, GENESIS};
+use super::{erasure, retention};
+use crate::config::Retention;
+use crate::domain::day::{Day, Instant};
+use crate::domain::ids::ExchangeId;
+use crate::store::chains::{self, Block, Head, Line, Stored};
+use crate::store::{Conn, StoreError};
+use crate::wire::digest::sha256;
+
+/// Blocks on a page.
+const BLOCKS: i64 = 500;
+/// Lines on a page, each with the bytes of two messages.
+const LINES: i64 = 64;
+
+/// A proof on its way.
+pub(super) struct Proof<'a> {
+    pub(super) conn: PoolConnection<Any>,
+    pub(super) report: Report,
+    since: Option<Instant>,
+    anchors: BTreeSet<String>,
+    retention: Retention,
+    now: Instant,
+    listener: Listener<'a>,
+    /// The erasure that was asked for last, and what it accounts for.
+    account: Option<(String, BTreeSet<(String, String)>)>,
+}
+
+/// The lines of a chain, page by page.
+struct Lines<'c> {
+    chain: &'c str,
+    after: (i64, i64),
+    page: VecDeque<Line>,
+    is_at_end: bool,
+}
+
+impl Lines<'_> {
+    async fn peek(&mut self, conn: &mut Conn) -> Result<Option<&Line>, StoreError> {
+        if self.page.is_empty() && !self.is_at_end {
+            let lines = chains::lines(conn, self.chain, self.after, LINES).await?;
+            self.is_at_end = lines.is_empty();
+            if let Some(last) = lines.last() {
+                self.after = (last.block, last.place);
+            }
+            self.page = lines.into();
+        }
+        Ok(self.page.front())
+    }
+
+    /// The next line, when it is in this block or an earlier one.
+    async fn up_to(&mut self, conn: &mut Conn, block: i64) -> Result<Option<Line>, StoreError> {
+        let is_wanted = self
+            .peek(conn)
+            .await?
+            .is_some_and(|line| line.block <= block);
+        Ok(if is_wanted {
+            self.page.pop_front()
+        } else {
+            None
+        })
+    }
+}
+
+impl<'a> Proof<'a> {
+    pub(super) fn new(
+        conn: PoolConnection<Any>,
+        wish: &Wish,
+        retention: Retention,
+        now: Instant,
+        listener: Listener<'a>,
+    ) -> Proof<'a> {
+        Proof {
+            conn,
+            report: Report::default(),
+            since: wish.since.map(Day::start_in_rome),
+            anchors: wish.anchors.clone(),
+            retention,
+            now,
+            listener,
+            account: None,
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Report {
+        for anchor in std::mem::take(&mut self.anchors) {
+            self.tell(Violation {
+                code: "anchor_missing",
+                chain: None,
+                block: None,
+                exchange: None,
+                detail: format!("no block has the hash {anchor}"),
+            });
+        }
+        self.report
+    }
+
+    fn tell(&mut self, violation: Violation) {
+        self.report.violations += 1;
+        (self.listener)(Event::Violation(violation));
+    }
+
+    fn block_fault(&mut self, code: &'static str, chain: &str, block: i64, detail: &str) {
+        self.tell(Violation {
+            code,
+            chain: Some(chain.to_owned()),
+            block: Some(block),
+            exchange: None,
+            detail: detail.to_owned(),
+        });
+    }
+
+    fn line_fault(&mut self, code: &'static str, chain: &str, line: &Line, detail: &str) {
+        self.tell(Violation {
+            code,
+            chain: Some(chain.to_owned()),
+            block: Some(line.block),
+            exchange: Some(line.id.clone()),
+            detail: detail.to_owned(),
+        });
+    }
+
+    /// Proves a chain up to the head that it has now.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(super) async fn chain(&mut self, chain: &str) -> Result<(), StoreError> {
+        let head = chains::head(&mut self.conn, chain).await?;
+        let upto = head.as_ref().map_or(0, |head| head.number);
+        self.report.chains += 1;
+        self.report.heads.extend(head);
+        let mut lines = Lines {
+            chain,
+            after: (i64::MIN, i64::MIN),
+            page: VecDeque::new(),
+            is_at_end: false,
+        };
+        let mut is_reading = self.since.is_none();
+        let mut previous = Some(GENESIS.to_owned());
+        let mut last = 0;
+        while last < upto {
+            let page = chains::blocks(&mut self.conn, chain, last, BLOCKS).await?;
+            if page.is_empty() {
+                break;
+            }
+            for (number, block) in page {
+                if number != last + 1 {
+                    let gap = format!("blocks {} to {} are not there", last + 1, number - 1);
+                    self.block_fault("blocks_missing", chain, number, &gap);
+                    previous = None;
+                }
+                last = number;
+                self.report.blocks += 1;
+                let block = match block {
+                    Ok(block) => block,
+                    Err(error) => {
+                        self.block_fault("block_unreadable", chain, number, &error.to_string());
+                        previous = None;
+                        continue;
+                    }
+                };
+                self.block(&block, previous.as_deref()).await?;
+                previous = Some(block.hash.clone());
+                if !is_reading && self.since.is_some_and(|since| block.written_at >= since) {
+                    is_reading = true;
+                    lines.after = (number - 1, i64::MAX);
+                }
+                if is_reading {
+                    self.lines(&block, &mut lines).await?;
+                }
+                if number == upto {
+                    break;
+                }
+            }
+        }
+        if !is_reading {
+            lines.after = (upto, i64::MAX);
+        }
+        self.stray(&mut lines).await
+    }
+
+    /// Proves a block without its lines.
+    async fn block(&mut self, block: &Block, previous: Option<&str>) -> Result<(), StoreError> {
+        let Block { chain, number, .. } = block;
+        let mut fault = |code, detail: &str| self.block_fault(code, chain, *number, detail);
+        if hash::block(block) != block.hash {
+            fault("block_altered", "its hash is not that of its columns");
+        }
+        if previous.is_some_and(|previous| previous != block.previous) {
+            fault("block_unlinked", "it does not follow the block before it");
+        }
+        self.anchors.remove(&block.hash);
+        if block.links > 0 || *number == 1 {
+            self.links(block).await?;
+        }
+        if let Some(pruned_at) = block.pruned_at {
+            self.report.pruned += 1;
+            let months = retention::months_of(&self.retention, &block.kinds);
+            let due = block.written_at.plus_months(months);
+            if due > pruned_at || due > self.now {
+                let detail = format!("its lines were to be kept until {due}");
+                self.block_fault("pruned_too_early", chain, *number, &detail);
+            }
+        }
+        Ok(())
+    }
+
+    /// Proves what a block vouches for.
+    async fn links(&mut self, block: &Block) -> Result<(), StoreError> {
+        let Block { chain, number, .. } = block;
+        let links = chains::links(&mut self.conn, chain, *number).await?;
+        let count = i64::try_from(links.len()).unwrap_or(i64::MAX);
+        if count != block.links || hash::links(&links) != block.links_digest {
+            let detail = "the heads it vouches for are not those it was written with";
+            self.block_fault("links_altered", chain, *number, detail);
+        }
+        for link in &links {
+            let there = chains::block(&mut self.conn, &link.chain, link.number).await?;
+            let Head {
+                chain: to, number, ..
+            } = link;
+            match there {
+                Some(there) if there.hash == link.hash => {}
+                Some(_) => {
+                    let detail =
+                        format!("block {} of {chain} vouches for another one", block.number);
+                    self.block_fault("linked_block_altered", to, *number, &detail);
+                }
+                None => {
+                    let detail = format!("block {} of {chain} vouches for it", block.number);
+                    self.block_fault("linked_block_missing", to, *number, &detail);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Proves the lines of a block.
+    async fn lines(&mut self, block: &Block, lines: &mut Lines<'_>) -> Result<(), StoreError> {
+        let Block { chain, number, .. } = block;
+        let mut hashes = vec![];
+        let mut expected = 0;
+        let mut gaps = vec![];
+        while let Some(line) = lines.up_to(&mut self.conn, *number).await? {
+            if line.block < *number {
+                self.line_fault(
+                    "line_without_block",
+                    chain,
+                    &line,
+                    "its block does not exist",
+                );
+                continue;
+            }
+            if block.pruned_at.is_some() {
+                let detail = "the lines of its block have been removed";
+                self.line_fault("line_in_pruned_block", chain, &line, detail);
+            }
+            if line.place < expected {
+                self.line_fault("line_twice", chain, &line, "its place is taken twice");
+            }
+            gaps.extend(expected..line.place.min(block.exchanges));
+            expected = line.place.saturating_add(1);
+            self.line(chain, &line).await?;
+            hashes.push(line.hash);
+        }
+        (self.listener)(Event::Progress(&self.report));
+        if block.pruned_at.is_some() {
+            return Ok(());
+        }
+        gaps.extend(expected..block.exchanges);
+        let digest = hash::exchanges(hashes.iter().map(String::as_str));
+        if gaps.is_empty() && digest == block.exchanges_digest {
+            return Ok(());
+        }
+        // Their time may have ended between the two looks.
+        let again = chains::blocks(&mut self.conn, chain, number - 1, 1).await?;
+        let is_pruned_now = again.iter().any(|(again, found)| {
+            again == number && found.as_ref().is_ok_and(|found| found.pruned_at.is_some())
+        });
+        if hashes.is_empty() && is_pruned_now {
+            return Ok(());
+        }
+        for place in &gaps {
+            let detail = format!("the line at place {place} is not there");
+            self.block_fault("line_missing", chain, *number, &detail);
+        }
+        if gaps.is_empty() {
+            let detail = "its lines are not those it was written with";
+            self.block_fault("lines_altered", chain, *number, detail);
+        }
+        Ok(())
+    }
+
+    /// Proves a line and its messages.
+    async fn line(&mut self, chain: &str, line: &Line) -> Result<(), StoreError> {
+        self.report.exchanges += 1;
+        let mut has_all = true;
+        for paper in &line.papers {
+            match &paper.sha256 {
+                Some(sha256) => self.paper(chain, line, paper, sha256).await?,
+                None => {
+                    has_all = false;
+                    let detail = format!("the message {} is not there", paper.id);
+                    self.line_fault("document_missing", chain, line, &detail);
+                }
+            }
+        }
+        match &line.exchange {
+            Err(error) => {
+                self.line_fault("line_unreadable", chain, line, &error.to_string());
+            }
+            // Without a message its hash is not known, and so the line's is not.
+            Ok(exchange) if has_all => {
+                if hash::exchange(chain, line.block, line.place, exchange) != line.hash {
+                    let detail = "its hash is not that of its columns";
+                    self.line_fault("line_altered", chain, line, detail);
+                }
+            }
+            Ok(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Proves the bytes of a message, or that they were erased by somebody for a reason.
+    async fn paper(
+        &mut self,
+        chain: &str,
+        line: &Line,
+        paper: &Stored,
+        expected: &str,
+    ) -> Result<(), StoreError> {
+        let Stored { id, bytes, .. } = paper;
+        match (&paper.erased_at, &paper.erasure) {
+            (None, None) => {
+                self.report.documents += 1;
+                if sha256(bytes) != expected {
+                    let detail =
+                        format!("the bytes of the message {id} are not those it came with");
+                    self.line_fault("document_altered", chain, line, &detail);
+                }
+            }
+            (Some(_), Some(erasure)) if bytes.is_empty() => {
+                let key = (id.clone(), expected.to_owned());
+                if self.accounted(erasure).await?.contains(&key) {
+                    self.report.erased += 1;
+                } else {
+                    let detail = format!("no line accounts for the erasure of the message {id}");
+                    self.line_fault("erasure_unaccounted", chain, line, &detail);
+                }
+            }
+            _ => {
+                let detail = format!("the message {id} is half erased");
+                self.line_fault("document_altered", chain, line, &detail);
+            }
+        }
+        Ok(())
+    }
+
+    /// What an erasure accounts for; that of the last one is remembered.
+    async fn accounted(&mut self, line: &str) -> Result<&BTreeSet<(String, String)>, StoreError> {
+        let known = self.account.take().filter(|(known, _)| known == line);
+        let account = match known {
+            Some((_, account)) => account,
+            None => erasure::accounted(&mut self.conn, &ExchangeId::new(line)).await?,
+        };
+        Ok(&self.account.insert((line.to_owned(), account)).1)
+    }
+
+    /// What is left after the last block: written meanwhile, or of a block that does not exist.
+    async fn stray(&mut self, lines: &mut Lines<'_>) -> Result<(), StoreError> {
+        while let Some(line) = lines.up_to(&mut self.conn, i64::MAX).await? {
+            let block = chains::block(&mut self.conn, lines.chain, line.block).await?;
+            if block.is_some() && line.place >= 0 {
+                return Ok(());
+            }
+            let detail = "its block does not exist";
+            self.line_fault("line_without_block", lines.chain, &line, detail);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,116 @@
+//! The task that writes the journal's lines, together and soon.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::{Entry, Note, Shared};
+use crate::store::documents::Document;
+use crate::store::exchanges::Exchange;
+use crate::store::{StoreError, documents, exchanges};
+
+/// Exchanges written in one transaction, at most.
+const BATCH: usize = 128;
+/// Pause after a failed write.
+const PAUSE: Duration = Duration::from_millis(500);
+
+impl Shared {
+    /// Writes what is noted until every journal is gone and nothing waits any more.
+    pub(super) async fn write_all(
+        self: Arc<Shared>,
+        mut notes: mpsc::Receiver<Note>,
+        flush: Duration,
+    ) {
+        while let Some(first) = notes.recv().await {
+            let mut entries = vec![];
+            let mut waiting = vec![];
+            let deadline = tokio::time::sleep(flush);
+            tokio::pin!(deadline);
+            let mut next = Some(first);
+            loop {
+                match next.take() {
+                    Some(Note::Entry(entry)) => entries.push(*entry),
+                    Some(Note::Flush(sender)) => waiting.push(sender),
+                    None => {}
+                }
+                if entries.len() >= BATCH || !waiting.is_empty() {
+                    break;
+                }
+                tokio::select! {
+                    note = notes.recv() => match note {
+                        Some(note) => next = Some(note),
+                        None => break,
+                    },
+                    () = &mut deadline => break,
+                }
+            }
+            self.write(&entries, &notes).await;
+            for sender in waiting {
+                // Whoever waited may have gone away meanwhile.
+                let _ = sender.send(());
+            }
+        }
+    }
+
+    /// Writes entries, again and again until the database takes them; when we are about to stop,
+    /// three times. Entries that the database will not take are tried alone, and given up with an
+    /// error in the log: one that can never be written must not keep all others from it.
+    async fn write(&self, entries: &[Entry], notes: &mpsc::Receiver<Note>) {
+        let mut tries = 0;
+        while let Err(error) = self.try_write(entries, tries > 0).await {
+            tries += 1;
+            if error.is_contention() && tries == 1 {
+                // Our own commit of before, which had not answered: now it can be seen.
+                continue;
+            }
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                exchanges = entries.len(),
+                "the journal cannot be written"
+            );
+            if error.is_refusal() {
+                return self.write_alone(entries).await;
+            }
+            if notes.is_closed() && tries >= 3 {
+                return self.give_up(entries.len());
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn write_alone(&self, entries: &[Entry]) {
+        for entry in entries {
+            if let Err(error) = self.try_write(std::slice::from_ref(entry), true).await {
+                self.give_up(1);
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    exchange = %entry.exchange.id,
+                    "an exchange cannot be written and is given up"
+                );
+            }
+        }
+    }
+
+    /// Writes entries in one transaction. On a further try they may be written already, by a commit
+    /// whose answer was lost.
+    async fn try_write(&self, entries: &[Entry], is_again: bool) -> Result<(), StoreError> {
+        let Some(first) = entries.first() else {
+            return Ok(());
+        };
+        let mut tx = self.store.write_receipts().await?;
+        if is_again && exchanges::exists(&mut tx, &first.exchange.id).await? {
+            return Ok(());
+        }
+        let papers: Vec<Document> = entries
+            .iter()
+            .flat_map(|entry| [entry.request.clone(), entry.reply.clone()])
+            .collect();
+        let rows: Vec<Exchange> = entries.iter().map(|entry| entry.exchange.clone()).collect();
+        documents::insert(&mut tx, &papers).await?;
+        let head = self.lines.append(&mut tx, &rows, self.clock.now()).await?;
+        tx.commit().await?;
+        self.lines.settle(head);
+        Ok(())
+    }
+}

@@ -1,0 +1,403 @@
+//! The chains of the journal: a block for each transaction that wrote exchanges, and the links
+//! between chains.
+
+use sqlx::any::AnyRow;
+
+use super::exchanges::{Exchange, columns, exchange, joins};
+use super::statement::{bulks, statements};
+use super::{Columns, Conn, StoreError};
+use crate::domain::day::Instant;
+
+/// A block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// The chain it belongs to.
+    pub chain: String,
+    /// Its number in the chain, from 1.
+    pub number: i64,
+    /// The hash of the block before.
+    pub previous: String,
+    /// The hash of everything here but `pruned_at`.
+    pub hash: String,
+    /// The kinds of its exchanges, in the order of their words, joined by `+`.
+    pub kinds: String,
+    /// How many exchanges it holds.
+    pub exchanges: i64,
+    /// The hash over their hashes.
+    pub exchanges_digest: String,
+    /// How many heads of other chains it vouches for.
+    pub links: i64,
+    /// The hash over them.
+    pub links_digest: String,
+    /// When it was written.
+    pub written_at: Instant,
+    /// When its exchanges were removed because their time had passed.
+    pub pruned_at: Option<Instant>,
+}
+
+/// The last block of a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The chain.
+    pub chain: String,
+    /// The block's number.
+    pub number: i64,
+    /// Its hash.
+    pub hash: String,
+}
+
+/// A message as it lies in the store.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// Its id.
+    pub id: String,
+    /// SHA-256 of the bytes as they came; nothing when the document is missing.
+    pub sha256: Option<String>,
+    /// The bytes there are.
+    pub bytes: Vec<u8>,
+    /// When they were taken out.
+    pub erased_at: Option<String>,
+    /// The exchange that says by whom and why.
+    pub erasure: Option<String>,
+}
+
+/// A line of a chain with its messages, read to be verified.
+#[derive(Debug)]
+pub struct Line {
+    /// Its id.
+    pub id: String,
+    /// Its block.
+    pub block: i64,
+    /// Its place in the block.
+    pub place: i64,
+    /// Its hash, as it is stored.
+    pub hash: String,
+    /// What it says, when that can be read.
+    pub exchange: Result<Exchange, StoreError>,
+    /// The messages it names.
+    pub papers: Vec<Stored>,
+}
+
+statements! {
+    HEAD = "SELECT chain, number, hash FROM journal_blocks WHERE chain = $1 \
+        ORDER BY number DESC LIMIT 1";
+
+    /// The heads of all other chains that no block vouches for yet.
+    TIPS = "SELECT b.chain, b.number, b.hash FROM journal_blocks f JOIN journal_blocks b \
+        ON b.chain = f.chain AND b.number = (SELECT MAX(m.number) FROM journal_blocks m \
+        WHERE m.chain = f.chain) WHERE f.number = 1 AND f.chain <> $1 AND NOT EXISTS \
+        (SELECT 1 FROM journal_links l WHERE l.to_chain = b.chain AND l.to_number = b.number) \
+        ORDER BY b.chain";
+
+    /// Taken by whoever is first: another process, or our own commit that was given up too early.
+    INSERT = "INSERT INTO journal_blocks (chain, number, previous, hash, kinds, exchanges, \
+        exchanges_digest, links, links_digest, written_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+        ON CONFLICT (chain, number) DO NOTHING RETURNING number";
+
+    /// The chains are found from both sides, so that one whose blocks are all gone is seen by its
+    /// lines.
+    NEXT_CHAIN = "SELECT MIN(first_ones.chain) AS chain FROM (SELECT MIN(chain) AS chain \
+        FROM journal_blocks WHERE chain > $1 UNION ALL SELECT MIN(chain) AS chain \
+        FROM exchanges WHERE chain > $1) AS first_ones";
+
+    BLOCKS = "SELECT chain, number, previous, hash, kinds, exchanges, exchanges_digest, links, \
+        links_digest, written_at, pruned_at FROM journal_blocks WHERE chain = $1 AND number > $2 \
+        ORDER BY number LIMIT $3";
+
+    BLOCK = "SELECT chain, number, hash FROM journal_blocks WHERE chain = $1 AND number = $2";
+
+    LINKS = "SELECT to_chain AS chain, to_number AS number, to_hash AS hash FROM journal_links \
+        WHERE chain = $1 AND number = $2 ORDER BY place";
+
+    LINES = concat!("SELECT ", columns!(), ", e.hash, q.bytes AS request_bytes, \
+        q.erased_at AS request_erased_at, q.erasure AS request_erasure, \
+        r.bytes AS reply_bytes, r.erased_at AS reply_erased_at, r.erasure AS reply_erasure FROM ",
+        joins!(), " WHERE e.chain = $1 AND (e.block, e.place) > ($2, $3) \
+        ORDER BY e.block, e.place LIMIT $4");
+
+    TO_PRUNE = "SELECT chain, number, previous, hash, kinds, exchanges, exchanges_digest, links, \
+        links_digest, written_at, pruned_at FROM journal_blocks WHERE pruned_at IS NULL \
+        AND exchanges > 0 AND kinds = $1 AND written_at < $2 ORDER BY written_at LIMIT $3";
+
+    MARK = "UPDATE journal_blocks SET pruned_at = $3 WHERE chain = $1 AND number = $2 \
+        AND pruned_at IS NULL";
+
+    /// What a payment stands on stays as long as the payment.
+    REMOVE_PAPERS = "DELETE FROM documents WHERE id IN (SELECT request_document FROM exchanges \
+        WHERE chain = $1 AND block = $2 UNION SELECT reply_document FROM exchanges \
+        WHERE chain = $1 AND block = $2) AND NOT EXISTS (SELECT 1 FROM payments \
+        WHERE payments.document = documents.id)";
+
+    REMOVE_LINES = "DELETE FROM exchanges WHERE chain = $1 AND block = $2";
+}
+
+bulks! {
+    LINK = ("INSERT INTO journal_links (chain, number, place, to_chain, to_number, to_hash) VALUES",
+        "(?, ?, ?, ?, ?, ?)", "");
+}
+
+/// The last block of a chain, when it has any.
+///
+/// # Errors
+/// The database failed.
+pub async fn head(conn: &mut Conn, chain: &str) -> Result<Option<Head>, StoreError> {
+    let row = sqlx::query(HEAD).bind(chain).fetch_optional(conn).await?;
+    row.as_ref().map(read_head).transpose()
+}
+
+/// The heads of all chains but this one that no block vouches for yet.
+///
+/// # Errors
+/// The database failed.
+pub async fn tips(conn: &mut Conn, but: &str) -> Result<Vec<Head>, StoreError> {
+    let rows = sqlx::query(TIPS).bind(but).fetch_all(conn).await?;
+    rows.iter().map(read_head).collect()
+}
+
+/// Stores a block with its links.
+///
+/// # Errors
+/// [`StoreError::Contended`] when the chain has a block of this number already; the transaction must
+/// then be undone.
+pub async fn insert(conn: &mut Conn, block: &Block, links: &[Head]) -> Result<(), StoreError> {
+    let stored = sqlx::query(INSERT)
+        .bind(block.chain.as_str())
+        .bind(block.number)
+        .bind(block.previous.as_str())
+        .bind(block.hash.as_str())
+        .bind(block.kinds.as_str())
+        .bind(block.exchanges)
+        .bind(block.exchanges_digest.as_str())
+        .bind(block.links)
+        .bind(block.links_digest.as_str())
+        .bind(block.written_at.to_string())
+        .fetch_optional(&mut *conn)
+        .await?;
+    if stored.is_none() {
+        return Err(StoreError::Contended);
+    }
+    let placed: Vec<(i64, &Head)> = (0..).zip(links).collect();
+    for (sql, rows) in LINK.pieces(&placed) {
+        let mut query = sqlx::query(sql);
+        for (place, link) in rows {
+            query = query
+                .bind(block.chain.as_str())
+                .bind(block.number)
+                .bind(*place)
+                .bind(link.chain.as_str())
+                .bind(link.number)
+                .bind(link.hash.as_str());
+        }
+        query.execute(&mut *conn).await?;
+    }
+    Ok(())
+}
+
+/// The first chain after this one, in the order of their names.
+///
+/// # Errors
+/// The database failed.
+pub async fn next_chain(conn: &mut Conn, after: &str) -> Result<Option<String>, StoreError> {
+    let row = sqlx::query(NEXT_CHAIN).bind(after).fetch_one(conn).await?;
+    Columns {
+        table: "journal_blocks",
+        row: &row,
+    }
+    .optional_text("chain")
+}
+
+/// Blocks of a chain after this number, in order; one that cannot be read is an error of its own.
+///
+/// # Errors
+/// The database failed.
+pub async fn blocks(
+    conn: &mut Conn,
+    chain: &str,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<(i64, Result<Block, StoreError>)>, StoreError> {
+    let rows = sqlx::query(BLOCKS)
+        .bind(chain)
+        .bind(after)
+        .bind(limit)
+        .fetch_all(conn)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let columns = Columns {
+                table: "journal_blocks",
+                row,
+            };
+            Ok((columns.integer("number")?, read_block(&columns)))
+        })
+        .collect()
+}
+
+/// The hash of a block, when it exists.
+///
+/// # Errors
+/// The database failed.
+pub async fn block(conn: &mut Conn, chain: &str, number: i64) -> Result<Option<Head>, StoreError> {
+    let row = sqlx::query(BLOCK)
+        .bind(chain)
+        .bind(number)
+        .fetch_optional(conn)
+        .await?;
+    row.as_ref().map(read_head).transpose()
+}
+
+/// What a block vouches for, in its order.
+///
+/// # Errors
+/// The database failed.
+pub async fn links(conn: &mut Conn, chain: &str, number: i64) -> Result<Vec<Head>, StoreError> {
+    let rows = sqlx::query(LINKS)
+        .bind(chain)
+        .bind(number)
+        .fetch_all(conn)
+        .await?;
+    rows.iter().map(read_head).collect()
+}
+
+/// Lines of a chain after this block and place, in order, with their messages.
+///
+/// # Errors
+/// The database failed.
+pub async fn lines(
+    conn: &mut Conn,
+    chain: &str,
+    (block, place): (i64, i64),
+    limit: i64,
+) -> Result<Vec<Line>, StoreError> {
+    let rows = sqlx::query(LINES)
+        .bind(chain)
+        .bind(block)
+        .bind(place)
+        .bind(limit)
+        .fetch_all(conn)
+        .await?;
+    rows.iter().map(read_line).collect()
+}
+
+/// Blocks of exactly these kinds, written before an instant, whose exchanges are still there.
+///
+/// # Errors
+/// The database failed.
+pub async fn to_prune(
+    conn: &mut Conn,
+    kinds: &str,
+    before: Instant,
+    limit: i64,
+) -> Result<Vec<Block>, StoreError> {
+    let rows = sqlx::query(TO_PRUNE)
+        .bind(kinds)
+        .bind(before.to_string())
+        .bind(limit)
+        .fetch_all(conn)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            read_block(&Columns {
+                table: "journal_blocks",
+                row,
+            })
+        })
+        .collect()
+}
+
+/// Removes the exchanges of a block and their messages, but what a payment stands on, and marks the
+/// block. False, and nothing is done, when that was done before.
+///
+/// # Errors
+/// The database failed.
+pub async fn prune(conn: &mut Conn, block: &Block, now: Instant) -> Result<bool, StoreError> {
+    let marked = sqlx::query(MARK)
+        .bind(block.chain.as_str())
+        .bind(block.number)
+        .bind(now.to_string())
+        .execute(&mut *conn)
+        .await?
+        .rows_affected();
+    if marked == 0 {
+        return Ok(false);
+    }
+    for sql in [REMOVE_PAPERS, REMOVE_LINES] {
+        sqlx::query(sql)
+            .bind(block.chain.as_str())
+            .bind(block.number)
+            .execute(&mut *conn)
+            .await?;
+    }
+    Ok(true)
+}
+
+fn read_head(row: &AnyRow) -> Result<Head, StoreError> {
+    let columns = Columns {
+        table: "journal_blocks",
+        row,
+    };
+    Ok(Head {
+        chain: columns.text("chain")?,
+        number: columns.integer("number")?,
+        hash: columns.text("hash")?,
+    })
+}
+
+fn read_block(columns: &Columns<'_>) -> Result<Block, StoreError> {
+    Ok(Block {
+        chain: columns.text("chain")?,
+        number: columns.integer("number")?,
+        previous: columns.text("previous")?,
+        hash: columns.text("hash")?,
+        kinds: columns.text("kinds")?,
+        exchanges: columns.integer("exchanges")?,
+        exchanges_digest: columns.text("exchanges_digest")?,
+        links: columns.integer("links")?,
+        links_digest: columns.text("links_digest")?,
+        written_at: columns.exact_instant("written_at")?,
+        pruned_at: columns.optional("pruned_at", Instant::parse)?,
+    })
+}
+
+fn read_line(row: &AnyRow) -> Result<Line, StoreError> {
+    let columns = Columns {
+        table: "exchanges",
+        row,
+    };
+    let mut papers = vec![];
+    for [id, sha256, bytes, erased_at, erasure] in [
+        [
+            "request_document",
+            "request_sha256",
+            "request_bytes",
+            "request_erased_at",
+            "request_erasure",
+        ],
+        [
+            "reply_document",
+            "reply_sha256",
+            "reply_bytes",
+            "reply_erased_at",
+            "reply_erasure",
+        ],
+    ] {
+        if let Some(id) = columns.optional_text(id)? {
+            papers.push(Stored {
+                id,
+                sha256: columns.optional_text(sha256)?,
+                bytes: columns.optional_bytes(bytes)?.unwrap_or_default(),
+                erased_at: columns.optional_text(erased_at)?,
+                erasure: columns.optional_text(erasure)?,
+            });
+        }
+    }
+    Ok(Line {
+        id: columns.text("id")?,
+        block: columns.integer("block")?,
+        place: columns.integer("place")?,
+        hash: columns.optional_text("hash")?.unwrap_or_default(),
+        exchange: exchange(&columns),
+        papers,
+    })
+}
