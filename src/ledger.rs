@@ -14,9 +14,10 @@ use reqwest::{Client, Response, StatusCode, header, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use crate::clock::{Clock, Ids};
+use crate::clock::{Clock, Ids, Stopwatch};
 use crate::config;
 use crate::desk::Desk;
+use crate::desk::journal::{Journal, Outbound, Reply, Subject};
 use crate::domain::day::Instant;
 use crate::domain::ids::CaseId;
 use crate::domain::party::FiscalCode;
@@ -31,6 +32,7 @@ use crate::store::{Store, StoreError, cases, entries};
 #[derive(Debug, Clone)]
 pub struct Courier {
     store: Store,
+    journal: Journal,
     clock: Clock,
     ids: Ids,
     http: Client,
@@ -42,8 +44,8 @@ pub struct Courier {
 
 /// Entries in one run.
 const BATCH: i64 = 256;
-/// Bytes of the ledger's explanation that are read.
-const EXPLANATION: usize = 4 * 1024;
+/// Bytes of an answer that are read, and kept in the journal.
+const ANSWER: usize = 64 * 1024;
 
 /// The courier cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +66,7 @@ impl Courier {
         let timeout = Duration::from_secs(config.timeout_s);
         Ok(Courier {
             store: desk.store().clone(),
+            journal: desk.journal().clone(),
             clock,
             ids: desk.ids().clone(),
             http: Client::builder()
@@ -160,22 +163,14 @@ impl Courier {
 
     async fn try_once(&self, owed: &Owed) -> Try {
         let entry = &owed.entry;
-        let answer = self
-            .http
-            .post(&self.url)
-            .bearer_auth(self.token.expose_secret())
-            .header("idempotency-key", entry.id.as_str())
-            .json(&body(entry))
-            .send()
-            .await;
         let closed = |closing, error| Attempt::Closed {
             id: entry.id.clone(),
             closing,
             error,
         };
-        match answer {
-            Ok(answer) => match answer.status() {
-                StatusCode::OK | StatusCode::CREATED if !is_json(&answer) => (
+        match self.send(entry).await {
+            Ok(answer) => match answer.status {
+                StatusCode::OK | StatusCode::CREATED if !answer.is_json => (
                     self.postpone(owed, "an answer that is not the ledger's"),
                     None,
                 ),
@@ -189,12 +184,12 @@ impl Courier {
                     (closed(Closing::Delivered, None), None)
                 }
                 StatusCode::CONFLICT => {
-                    let why = explanation(answer).await;
+                    let why = explanation(&answer);
                     let case = case(CaseCode::LedgerConflict, entry, &why);
                     (closed(Closing::Conflict, Some(why)), Some(case))
                 }
                 StatusCode::UNPROCESSABLE_ENTITY => {
-                    let why = explanation(answer).await;
+                    let why = explanation(&answer);
                     let case = case(CaseCode::LedgerRefused, entry, &why);
                     (closed(Closing::Refused, Some(why)), Some(case))
                 }
@@ -203,8 +198,63 @@ impl Courier {
                     None,
                 ),
             },
-            Err(error) => (self.postpone(owed, reason(&error)), None),
+            Err(reason) => (self.postpone(owed, reason), None),
         }
+    }
+
+    /// Calls the ledger, and notes the call in the journal whatever comes of it.
+    ///
+    /// # Errors
+    /// Why there was no answer.
+    async fn send(&self, entry: &LedgerEntry) -> Result<Answer, &'static str> {
+        let (started_at, stopwatch) = (self.clock.now(), Stopwatch::start());
+        let request = body(entry).to_string().into_bytes();
+        let sent = self
+            .http
+            .post(&self.url)
+            .bearer_auth(self.token.expose_secret())
+            .header("idempotency-key", entry.id.as_str())
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(request.clone())
+            .send()
+            .await;
+        let answer = match sent {
+            Ok(response) => Ok(Answer::of(response).await),
+            Err(error) => Err(reason(&error)),
+        };
+        let reply = match &answer {
+            Ok(answer) => Reply {
+                http_status: answer.status.as_u16(),
+                outcome: match answer.status {
+                    StatusCode::OK | StatusCode::CREATED if answer.is_json => "OK".to_owned(),
+                    status => format!("HTTP {}", status.as_u16()),
+                },
+                bytes: answer.bytes.clone(),
+            },
+            Err(reason) => Reply {
+                http_status: 0,
+                outcome: (*reason).to_owned(),
+                bytes: vec![],
+            },
+        };
+        let call = Outbound {
+            party: "ledger",
+            method: "POST",
+            url: self.url.clone(),
+            started_at,
+            stopwatch,
+            request,
+            reply,
+            subject: Subject {
+                operation: "entries".to_owned(),
+                creditor: Some(entry.creditor.to_string()),
+                notice: Some(entry.notice.to_string()),
+                reference: Some(entry.reference.clone()),
+            },
+            iuv: None,
+        };
+        self.journal.note_out(call).await;
+        answer
     }
 
     /// Not now: again after the pause for this number of tries.
@@ -267,14 +317,39 @@ fn unreadable(row: Unreadable) -> Try {
     (attempt, case)
 }
 
-/// Whether an answer can be the ledger's: JSON, or nothing at all. A page of some proxy with the
-/// status 200 is not.
-fn is_json(answer: &Response) -> bool {
-    answer
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .is_none_or(|media| media.contains("json"))
+/// What the ledger answered.
+#[derive(Debug)]
+struct Answer {
+    status: StatusCode,
+    /// Whether it can be the ledger's: JSON, or nothing at all. A page of some proxy with the
+    /// status 200 is not.
+    is_json: bool,
+    /// Its body, as far as it came and is kept.
+    bytes: Vec<u8>,
+}
+
+impl Answer {
+    /// Reads an answer. The status decides: a body that breaks off changes nothing.
+    async fn of(mut response: Response) -> Answer {
+        let is_json = response
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .is_none_or(|media| media.contains("json"));
+        let mut bytes: Vec<u8> = vec![];
+        while let Ok(Some(chunk)) = response.chunk().await {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() > ANSWER {
+                bytes.truncate(ANSWER);
+                break;
+            }
+        }
+        Answer {
+            status: response.status(),
+            is_json,
+            bytes,
+        }
+    }
 }
 
 /// Entries grouped by account, each group in its order.
@@ -335,16 +410,9 @@ fn case(code: CaseCode, entry: &LedgerEntry, why: &str) -> Case {
 
 /// What the ledger says for itself: its problem's code and title, cut; never the whole body, which
 /// may repeat personal data.
-async fn explanation(mut answer: Response) -> String {
-    let status = answer.status().as_u16();
-    let mut bytes: Vec<u8> = vec![];
-    while let Ok(Some(chunk)) = answer.chunk().await {
-        bytes.extend_from_slice(&chunk);
-        if bytes.len() > EXPLANATION {
-            break;
-        }
-    }
-    let problem: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+fn explanation(answer: &Answer) -> String {
+    let status = answer.status.as_u16();
+    let problem: Value = serde_json::from_slice(&answer.bytes).unwrap_or_default();
     let field = |name: &str| {
         problem
             .get(name)

@@ -230,6 +230,8 @@ engines! {
             ("POST", "/api/v1/notices/{id}/cancel"),
             ("POST", "/api/v1/notices/{id}/paid-elsewhere"),
             ("GET", "/api/v1/exceptions"),
+            ("GET", "/api/v1/exchanges"),
+            ("GET", "/api/v1/exchanges/{id}"),
         ];
         // Every route of the document stands in this table: a new one does not pass unseen.
         let document = world.web(Request::get("/api/v1/openapi.json").body(Body::empty()).unwrap()).await.json;
@@ -290,7 +292,7 @@ engines! {
         };
         let reader = key(crate::world::TOWN, &[Scope::NoticesRead]).await;
         assert_eq!(call(&reader, "GET", "/api/v1/notices").await, (200, None));
-        for (method, path) in [("POST", "/api/v1/notices"), ("POST", "/api/v1/notices/x/cancel"), ("GET", "/api/v1/exceptions")] {
+        for (method, path) in [("POST", "/api/v1/notices"), ("POST", "/api/v1/notices/x/cancel"), ("GET", "/api/v1/exceptions"), ("GET", "/api/v1/exchanges"), ("GET", "/api/v1/exchanges/x")] {
             assert_eq!(call(&reader, method, path).await, (403, Some("missing_scope".to_owned())), "{path}");
         }
         let stranger = key("00000000000", &Scope::ALL).await;

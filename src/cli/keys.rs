@@ -32,7 +32,8 @@ pub struct New {
     /// What the key is for, in your own words
     #[arg(long)]
     name: String,
-    /// What the key may do; everything when left out. May be repeated
+    /// What the key may do; when left out everything a portal needs, which is all but audit. May be
+    /// repeated
     #[arg(long = "scope", value_parser = PossibleValuesParser::new(Scope::ALL.map(Scope::as_str)))]
     scopes: Vec<String>,
 }
@@ -83,7 +84,7 @@ async fn make(new: New) -> Outcome {
         return Err(format!("the configuration has no {} {owner}", role.as_str()).into());
     }
     let scopes: Vec<Scope> = if new.scopes.is_empty() {
-        Scope::ALL.to_vec()
+        Scope::USUAL.to_vec()
     } else {
         new.scopes.iter().filter_map(|s| Scope::parse(s)).collect()
     };

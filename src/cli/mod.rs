@@ -1,6 +1,7 @@
 //! The operator's verbs. Each has `--help`, and an exit status that a script can use: 0 done,
 //! 1 not done, 2 the words are wrong.
 
+mod audit;
 mod capped;
 mod check;
 #[cfg(feature = "demo")]
@@ -40,6 +41,9 @@ pub enum Command {
     /// List the background jobs, or run one now
     #[command(subcommand)]
     Job(jobs::Jobs),
+    /// Prove, search and show the journal of events, or erase messages in it
+    #[command(subcommand)]
+    Audit(audit::Audit),
 }
 
 /// Where the configuration is.
@@ -86,6 +90,7 @@ pub async fn run(command: Command) -> Outcome {
         }
         Command::Keys(command) => keys::run(command).await,
         Command::Job(command) => jobs::run(command).await,
+        Command::Audit(command) => Box::pin(audit::run(command)).await,
     }
 }
 

@@ -21,11 +21,22 @@ pub enum Scope {
     NoticesWrite,
     /// Read the exceptions.
     ExceptionsRead,
+    /// Read the journal of exchanges with its messages. Never given unless it is asked for: the
+    /// messages hold personal data.
+    Audit,
 }
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Scope; 3] = [
+    pub const ALL: [Scope; 4] = [
+        Scope::NoticesRead,
+        Scope::NoticesWrite,
+        Scope::ExceptionsRead,
+        Scope::Audit,
+    ];
+
+    /// What a portal needs: the scopes of a key for which none are named.
+    pub const USUAL: [Scope; 3] = [
         Scope::NoticesRead,
         Scope::NoticesWrite,
         Scope::ExceptionsRead,
@@ -37,6 +48,7 @@ impl Scope {
             Scope::NoticesRead => "notices:read",
             Scope::NoticesWrite => "notices:write",
             Scope::ExceptionsRead => "exceptions:read",
+            Scope::Audit => "audit",
         }
     }
 

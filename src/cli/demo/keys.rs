@@ -32,7 +32,7 @@ pub(super) async fn portal_keys(
             let new = NewKey {
                 creditor: &creditor.code,
                 name: "demo portal",
-                scopes: &Scope::ALL,
+                scopes: &Scope::USUAL,
             };
             let key = create(desk.store(), desk.ids(), &new, Clock::System.now()).await?;
             keys.insert(creditor.code.to_string(), key);

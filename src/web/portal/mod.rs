@@ -2,6 +2,7 @@
 
 mod changes;
 mod exceptions;
+mod exchanges;
 mod notices;
 mod query;
 mod request;
@@ -32,7 +33,8 @@ use super::Web;
     security(("key" = [])),
     tags(
         (name = "notices", description = "Payment notices and their state"),
-        (name = "exceptions", description = "What waits for the finance office")
+        (name = "exceptions", description = "What waits for the finance office"),
+        (name = "exchanges", description = "The journal of events: what was asked and answered")
     )
 )]
 struct Document;
@@ -58,7 +60,9 @@ pub(super) fn router(web: Web) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(notices::read, changes::change))
         .routes(routes!(changes::paid_elsewhere))
         .routes(routes!(notices::cancel))
-        .routes(routes!(exceptions::list));
+        .routes(routes!(exceptions::list))
+        .routes(routes!(exchanges::list))
+        .routes(routes!(exchanges::read));
     OpenApiRouter::with_openapi(Document::openapi())
         .nest("/api/v1", routes)
         .with_state(web)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::day::Day;
 use crate::domain::ids::DebtId;
 use crate::domain::text::is_one_line;
 use crate::web::problem::Problem;
@@ -56,6 +57,15 @@ impl Query {
             self.wrong(field, Wrong::NotOffered);
         }
         parsed
+    }
+
+    /// A day of the form YYYY-MM-DD.
+    pub(super) fn day(&mut self, field: &str) -> Option<Day> {
+        let day = Day::parse(&self.take(field)?);
+        if day.is_err() {
+            self.wrong(field, Wrong::Day);
+        }
+        day.ok()
     }
 
     /// The number of rows on a page.
