@@ -5,14 +5,18 @@
 //! does not want it) end the delivery and go to the finance office; anything else, and silence,
 //! means trying again after growing pauses, for ever. The contract is `docs/ledger-api.yaml`.
 
+mod answer;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use reqwest::{Client, Response, StatusCode, header, redirect};
+use reqwest::{Client, StatusCode, header, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
+
+use answer::{Answer, explanation, reason};
 
 use crate::clock::{Clock, Ids, Stopwatch};
 use crate::config;
@@ -22,7 +26,6 @@ use crate::domain::day::Instant;
 use crate::domain::ids::CaseId;
 use crate::domain::party::FiscalCode;
 use crate::domain::payment::{Case, CaseCode, LedgerEntry};
-use crate::domain::text::cut;
 use crate::job::{Job, Progress};
 use crate::store::cases::OpenCase;
 use crate::store::entries::{Account, Attempt, Closing, Owed, Unreadable};
@@ -44,9 +47,6 @@ pub struct Courier {
 
 /// Entries in one run.
 const BATCH: i64 = 256;
-/// Bytes of an answer that are read, and kept in the journal.
-const ANSWER: usize = 64 * 1024;
-
 /// The courier cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTP client for the ledger cannot be made")]
@@ -317,41 +317,6 @@ fn unreadable(row: Unreadable) -> Try {
     (attempt, case)
 }
 
-/// What the ledger answered.
-#[derive(Debug)]
-struct Answer {
-    status: StatusCode,
-    /// Whether it can be the ledger's: JSON, or nothing at all. A page of some proxy with the
-    /// status 200 is not.
-    is_json: bool,
-    /// Its body, as far as it came and is kept.
-    bytes: Vec<u8>,
-}
-
-impl Answer {
-    /// Reads an answer. The status decides: a body that breaks off changes nothing.
-    async fn of(mut response: Response) -> Answer {
-        let is_json = response
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .is_none_or(|media| media.contains("json"));
-        let mut bytes: Vec<u8> = vec![];
-        while let Ok(Some(chunk)) = response.chunk().await {
-            bytes.extend_from_slice(&chunk);
-            if bytes.len() > ANSWER {
-                bytes.truncate(ANSWER);
-                break;
-            }
-        }
-        Answer {
-            status: response.status(),
-            is_json,
-            bytes,
-        }
-    }
-}
-
 /// Entries grouped by account, each group in its order.
 fn by_account(due: Vec<Owed>) -> Vec<Vec<Owed>> {
     let mut places: HashMap<Account, usize> = HashMap::new();
@@ -405,31 +370,5 @@ fn case(code: CaseCode, entry: &LedgerEntry, why: &str) -> Case {
             entry.notice,
             entry.amount.in_italian()
         ),
-    }
-}
-
-/// What the ledger says for itself: its problem's code and title, cut; never the whole body, which
-/// may repeat personal data.
-fn explanation(answer: &Answer) -> String {
-    let status = answer.status.as_u16();
-    let problem: Value = serde_json::from_slice(&answer.bytes).unwrap_or_default();
-    let field = |name: &str| {
-        problem
-            .get(name)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-    };
-    let text = format!("HTTP {status} {} {}", field("code"), field("title"));
-    cut(text.trim(), 200).to_owned()
-}
-
-/// Why there was no answer, without the address.
-fn reason(error: &reqwest::Error) -> &'static str {
-    if error.is_timeout() {
-        "no answer in time"
-    } else if error.is_connect() {
-        "no connection"
-    } else {
-        "no answer"
     }
 }

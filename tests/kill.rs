@@ -6,7 +6,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use pagomensa::clock::Clock;
 use pagomensa::config::Config;
+use pagomensa::desk::journal::audit::{Event, Wish, verify};
 use pagomensa::store::{Engine, Store};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Row};
@@ -214,6 +216,19 @@ async fn survive(engine: Engine) {
     );
     assert_eq!(unique, acknowledged, "an answered receipt is missing");
     drop(conn);
+    // Whatever moment the kills fell into, the journal of events is whole.
+    let retention = Config::with("").unwrap().journal.retention;
+    let now = Clock::System.now();
+    let mut faults = vec![];
+    let mut listener = |event: Event<'_>| {
+        if let Event::Violation(violation) = event {
+            faults.push(violation);
+        }
+    };
+    let proof = verify(&store, Wish::default(), retention, now, &mut listener);
+    let report = proof.await.unwrap();
+    assert_eq!(faults, []);
+    assert!(report.exchanges >= NOTICES as u64);
     store.close().await;
     database.remove().await;
 }

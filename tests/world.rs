@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderMap, Request, StatusCode};
+use axum::http::{HeaderMap, Request, Response, StatusCode};
 use pagomensa::app::App;
 use pagomensa::clock::{Clock, Ids};
 use pagomensa::config::Config;
 use pagomensa::desk::Tasks;
+use pagomensa::desk::journal::audit::{self, Event, Report, Violation, Wish};
 use pagomensa::desk::keys::{NewKey, Scope, create};
 use pagomensa::domain::day::Instant;
 use pagomensa::domain::party::CreditorCode;
@@ -32,7 +33,7 @@ pub const STATION: &str = "77777777777_01";
 /// When every test begins: noon in Rome on 20 November 2026.
 pub const NOW: &str = "2026-11-20T11:00:00.000Z";
 
-const LEDGER_TOKEN: &str = "ledger-token";
+pub const LEDGER_TOKEN: &str = "ledger-token";
 
 pub struct World {
     pub app: App,
@@ -209,12 +210,17 @@ impl World {
         }
     }
 
-    /// Runs the jobs dry; fails when something is still owed to the ledger.
+    /// Runs the jobs dry; fails when something is still owed to the ledger, or the journal is not as
+    /// it was written.
     pub async fn end(self) {
         if self.is_dismissed.load(Ordering::SeqCst) {
             return self.close().await;
         }
         self.run_jobs().await;
+        let (report, violations) = self.prove(Wish::default()).await;
+        assert_eq!(violations, []);
+        let lines = self.count("exchanges").await;
+        assert_eq!(i64::try_from(report.exchanges).unwrap(), lines);
         assert_eq!(
             self.owed().await,
             0,
@@ -248,6 +254,28 @@ impl World {
         for job in self.app.jobs() {
             while (job.run)().await.unwrap() == Progress::More {}
         }
+    }
+
+    /// Proves the journal: what was read, and what is not as it was written.
+    pub async fn prove(&self, wish: Wish) -> (Report, Vec<Violation>) {
+        self.app.desk().journal().flush().await;
+        let mut violations = vec![];
+        let mut listener = |event: Event<'_>| {
+            if let Event::Violation(violation) = event {
+                violations.push(violation);
+            }
+        };
+        let report = audit::verify(
+            self.app.desk().store(),
+            wish,
+            self.app.config().journal.retention,
+            self.clock.now(),
+            &mut listener,
+        )
+        .await
+        .unwrap();
+        assert_eq!(report.violations, violations.len() as u64);
+        (report, violations)
     }
 
     pub async fn owed(&self) -> i64 {
@@ -311,6 +339,11 @@ impl World {
             status,
             text: String::from_utf8(bytes.to_vec()).unwrap(),
         }
+    }
+
+    /// Any request at the node's listener.
+    pub async fn knock(&self, request: Request<Body>) -> Response<Body> {
+        self.node.clone().oneshot(request).await.unwrap()
     }
 
     /// A top-up of 50 euro for the town; its notice.

@@ -1,16 +1,16 @@
 //! `pagomensa audit`: the journal of events, from the outside.
 
-use std::collections::BTreeSet;
-use std::io::{IsTerminal, Write};
+mod verify;
+
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{ArgGroup, Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{Configured, Outcome, Reported, answer, say};
+use super::{Configured, Outcome, Reported, answer};
 use crate::clock::{Clock, Ids};
 use crate::config::Config;
-use crate::desk::journal::audit::{Event, Report, Violation, Wish, verify};
 use crate::desk::journal::erasure::{Erasure, What, erase};
 use crate::desk::journal::search::{Cursor, Detail, Wanted, detail, search};
 use crate::domain::day::Day;
@@ -25,27 +25,13 @@ use crate::store::migrate::Schema;
 #[derive(Debug, Subcommand)]
 pub enum Audit {
     /// Prove that no line was altered or removed: exit status 0 when all is as it was written
-    Verify(Proving),
+    Verify(verify::Proving),
     /// Search the journal
     Search(Searching),
     /// Show an exchange, or write one of its messages to standard output, byte for byte
     Show(Showing),
     /// Erase the bytes of messages; their hashes stay, and who did it, when and why
     Erase(Erasing),
-}
-
-/// What to prove.
-#[derive(Debug, Args)]
-pub struct Proving {
-    #[command(flatten)]
-    reported: Reported,
-    /// Do not read the lines and messages of older blocks: YYYY-MM-DD, a day in Rome
-    #[arg(long, value_name = "DAY", value_parser = day)]
-    since: Option<Day>,
-    /// A hash that some block must have: that of a seal or a head that was kept elsewhere. May be
-    /// repeated
-    #[arg(long = "anchor", value_name = "HASH", value_parser = anchor)]
-    anchors: Vec<String>,
 }
 
 /// What to look for.
@@ -125,17 +111,9 @@ fn creditor(text: &str) -> Result<CreditorCode, String> {
     CreditorCode::parse(text).map_err(|error| error.to_string())
 }
 
-fn anchor(text: &str) -> Result<String, String> {
-    let text = text.trim().to_ascii_lowercase();
-    match text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
-        true => Ok(text),
-        false => Err("a hash has 64 hexadecimal digits".to_owned()),
-    }
-}
-
 pub(super) async fn run(command: Audit) -> Outcome {
     match command {
-        Audit::Verify(proving) => prove(proving).await,
+        Audit::Verify(proving) => verify::run(proving).await,
         Audit::Search(searching) => look(searching).await,
         Audit::Show(showing) => show(&showing).await,
         Audit::Erase(erasing) => take_out(erasing).await,
@@ -153,90 +131,6 @@ async fn open(configured: &Configured) -> Result<(Config, Store), Box<dyn std::e
         return Err("the schema is not that of this program: run pagomensa migrate".into());
     }
     Ok((config, store))
-}
-
-async fn prove(proving: Proving) -> Outcome {
-    let json = proving.reported.json;
-    let (config, store) = open(&proving.reported.configured).await?;
-    config.register()?;
-    let wish = Wish {
-        since: proving.since,
-        anchors: proving.anchors.into_iter().collect::<BTreeSet<_>>(),
-    };
-    let is_watched = std::io::stderr().is_terminal();
-    let mut violations: Vec<Value> = vec![];
-    let mut told = 0;
-    let mut listener = |event: Event<'_>| match event {
-        Event::Violation(violation) if json => violations.push(value(&violation)),
-        Event::Violation(violation) => {
-            // When standard output is closed the exit status still tells it.
-            let _ = say(&format!("WRONG   {violation}"));
-        }
-        Event::Progress(report) if is_watched && report.exchanges >= told + 10_000 => {
-            told = report.exchanges;
-            let _ = write!(std::io::stderr(), "\r{told} lines read");
-        }
-        Event::Progress(_) => {}
-    };
-    let retention = config.journal.retention;
-    let now = Clock::System.now();
-    let report = verify(&store, wish, retention, now, &mut listener).await?;
-    if told > 0 {
-        let _ = writeln!(std::io::stderr());
-    }
-    let value = json!({
-        "ok": report.violations == 0,
-        "chains": report.chains,
-        "blocks": report.blocks,
-        "exchanges": report.exchanges,
-        "documents": report.documents,
-        "erased": report.erased,
-        "pruned_blocks": report.pruned,
-        "before_the_chain": report.before_the_chain,
-        "violations": violations,
-        "heads": report.heads.iter().map(|head| json!({
-            "chain": head.chain, "number": head.number, "hash": head.hash,
-        })).collect::<Vec<_>>(),
-    });
-    answer(json, &value, &summary(&report))?;
-    Ok(match report.violations {
-        0 => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
-    })
-}
-
-fn value(violation: &Violation) -> Value {
-    json!({
-        "code": violation.code,
-        "chain": violation.chain,
-        "block": violation.block,
-        "exchange": violation.exchange,
-        "detail": violation.detail,
-    })
-}
-
-fn summary(report: &Report) -> Vec<String> {
-    let mut lines: Vec<String> = report
-        .heads
-        .iter()
-        .map(|head| format!("head    {}  {}  {}", head.hash, head.number, head.chain))
-        .collect();
-    lines.push(format!(
-        "{} chains, {} blocks ({} emptied after their time), {} lines, {} messages ({} erased), \
-         {} lines from before the chain",
-        report.chains,
-        report.blocks,
-        report.pruned,
-        report.exchanges,
-        report.documents + report.erased,
-        report.erased,
-        report.before_the_chain
-    ));
-    lines.push(match report.violations {
-        0 => "ok      everything is as it was written".to_owned(),
-        count => format!("WRONG   {count} things are not as they were written"),
-    });
-    lines
 }
 
 async fn look(searching: Searching) -> Outcome {

@@ -16,6 +16,7 @@ pub(in crate::desk) mod chain;
 pub mod erasure;
 mod hash;
 mod outbound;
+mod pages;
 mod proof;
 pub mod retention;
 pub mod search;

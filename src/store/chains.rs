@@ -3,7 +3,6 @@
 
 use sqlx::any::AnyRow;
 
-use super::exchanges::{Exchange, columns, exchange, joins};
 use super::statement::{bulks, statements};
 use super::{Columns, Conn, StoreError};
 use crate::domain::day::Instant;
@@ -46,38 +45,6 @@ pub struct Head {
     pub hash: String,
 }
 
-/// A message as it lies in the store.
-#[derive(Debug, Clone)]
-pub struct Stored {
-    /// Its id.
-    pub id: String,
-    /// SHA-256 of the bytes as they came; nothing when the document is missing.
-    pub sha256: Option<String>,
-    /// The bytes there are.
-    pub bytes: Vec<u8>,
-    /// When they were taken out.
-    pub erased_at: Option<String>,
-    /// The exchange that says by whom and why.
-    pub erasure: Option<String>,
-}
-
-/// A line of a chain with its messages, read to be verified.
-#[derive(Debug)]
-pub struct Line {
-    /// Its id.
-    pub id: String,
-    /// Its block.
-    pub block: i64,
-    /// Its place in the block.
-    pub place: i64,
-    /// Its hash, as it is stored.
-    pub hash: String,
-    /// What it says, when that can be read.
-    pub exchange: Result<Exchange, StoreError>,
-    /// The messages it names.
-    pub papers: Vec<Stored>,
-}
-
 statements! {
     HEAD = "SELECT chain, number, hash FROM journal_blocks WHERE chain = $1 \
         ORDER BY number DESC LIMIT 1";
@@ -107,14 +74,8 @@ statements! {
 
     BLOCK = "SELECT chain, number, hash FROM journal_blocks WHERE chain = $1 AND number = $2";
 
-    LINKS = "SELECT to_chain AS chain, to_number AS number, to_hash AS hash FROM journal_links \
+    LINKS = "SELECT place, to_chain AS chain, to_number AS number, to_hash AS hash FROM journal_links \
         WHERE chain = $1 AND number = $2 ORDER BY place";
-
-    LINES = concat!("SELECT ", columns!(), ", e.hash, q.bytes AS request_bytes, \
-        q.erased_at AS request_erased_at, q.erasure AS request_erasure, \
-        r.bytes AS reply_bytes, r.erased_at AS reply_erased_at, r.erasure AS reply_erasure FROM ",
-        joins!(), " WHERE e.chain = $1 AND (e.block, e.place) > ($2, $3) \
-        ORDER BY e.block, e.place LIMIT $4");
 
     TO_PRUNE = "SELECT chain, number, previous, hash, kinds, exchanges, exchanges_digest, links, \
         links_digest, written_at, pruned_at FROM journal_blocks WHERE pruned_at IS NULL \
@@ -160,7 +121,11 @@ pub async fn tips(conn: &mut Conn, but: &str) -> Result<Vec<Head>, StoreError> {
 /// # Errors
 /// [`StoreError::Contended`] when the chain has a block of this number already; the transaction must
 /// then be undone.
-pub async fn insert(conn: &mut Conn, block: &Block, links: &[Head]) -> Result<(), StoreError> {
+pub async fn insert(
+    conn: &mut Conn,
+    block: &Block,
+    links: &[(i64, Head)],
+) -> Result<(), StoreError> {
     let stored = sqlx::query(INSERT)
         .bind(block.chain.as_str())
         .bind(block.number)
@@ -177,8 +142,7 @@ pub async fn insert(conn: &mut Conn, block: &Block, links: &[Head]) -> Result<()
     if stored.is_none() {
         return Err(StoreError::Contended);
     }
-    let placed: Vec<(i64, &Head)> = (0..).zip(links).collect();
-    for (sql, rows) in LINK.pieces(&placed) {
+    for (sql, rows) in LINK.pieces(links) {
         let mut query = sqlx::query(sql);
         for (place, link) in rows {
             query = query
@@ -247,37 +211,29 @@ pub async fn block(conn: &mut Conn, chain: &str, number: i64) -> Result<Option<H
     row.as_ref().map(read_head).transpose()
 }
 
-/// What a block vouches for, in its order.
+/// What a block vouches for, each with its place, in that order.
 ///
 /// # Errors
 /// The database failed.
-pub async fn links(conn: &mut Conn, chain: &str, number: i64) -> Result<Vec<Head>, StoreError> {
+pub async fn links(
+    conn: &mut Conn,
+    chain: &str,
+    number: i64,
+) -> Result<Vec<(i64, Head)>, StoreError> {
     let rows = sqlx::query(LINKS)
         .bind(chain)
         .bind(number)
         .fetch_all(conn)
         .await?;
-    rows.iter().map(read_head).collect()
-}
-
-/// Lines of a chain after this block and place, in order, with their messages.
-///
-/// # Errors
-/// The database failed.
-pub async fn lines(
-    conn: &mut Conn,
-    chain: &str,
-    (block, place): (i64, i64),
-    limit: i64,
-) -> Result<Vec<Line>, StoreError> {
-    let rows = sqlx::query(LINES)
-        .bind(chain)
-        .bind(block)
-        .bind(place)
-        .bind(limit)
-        .fetch_all(conn)
-        .await?;
-    rows.iter().map(read_line).collect()
+    rows.iter()
+        .map(|row| {
+            let columns = Columns {
+                table: "journal_links",
+                row,
+            };
+            Ok((columns.integer("place")?, read_head(row)?))
+        })
+        .collect()
 }
 
 /// Blocks of exactly these kinds, written before an instant, whose exchanges are still there.
@@ -357,47 +313,5 @@ fn read_block(columns: &Columns<'_>) -> Result<Block, StoreError> {
         links_digest: columns.text("links_digest")?,
         written_at: columns.exact_instant("written_at")?,
         pruned_at: columns.optional("pruned_at", Instant::parse)?,
-    })
-}
-
-fn read_line(row: &AnyRow) -> Result<Line, StoreError> {
-    let columns = Columns {
-        table: "exchanges",
-        row,
-    };
-    let mut papers = vec![];
-    for [id, sha256, bytes, erased_at, erasure] in [
-        [
-            "request_document",
-            "request_sha256",
-            "request_bytes",
-            "request_erased_at",
-            "request_erasure",
-        ],
-        [
-            "reply_document",
-            "reply_sha256",
-            "reply_bytes",
-            "reply_erased_at",
-            "reply_erasure",
-        ],
-    ] {
-        if let Some(id) = columns.optional_text(id)? {
-            papers.push(Stored {
-                id,
-                sha256: columns.optional_text(sha256)?,
-                bytes: columns.optional_bytes(bytes)?.unwrap_or_default(),
-                erased_at: columns.optional_text(erased_at)?,
-                erasure: columns.optional_text(erasure)?,
-            });
-        }
-    }
-    Ok(Line {
-        id: columns.text("id")?,
-        block: columns.integer("block")?,
-        place: columns.integer("place")?,
-        hash: columns.optional_text("hash")?.unwrap_or_default(),
-        exchange: exchange(&columns),
-        papers,
     })
 }

@@ -20,6 +20,7 @@ pub mod exchanges;
 pub mod idempotency;
 pub mod keys;
 pub mod leases;
+pub mod lines;
 pub mod migrate;
 pub mod payments;
 pub mod sequences;

@@ -98,8 +98,8 @@ impl Bulk {
 /// Every statement of the program.
 pub fn all() -> Vec<Statement> {
     use super::{
-        cases, chains, debts, documents, entries, exchanges, idempotency, keys, leases, payments,
-        sequences,
+        cases, chains, debts, documents, entries, exchanges, idempotency, keys, leases, lines,
+        payments, sequences,
     };
     let single = [
         ("statement", STATEMENTS),
@@ -112,6 +112,7 @@ pub fn all() -> Vec<Statement> {
         ("idempotency", idempotency::STATEMENTS),
         ("keys", keys::STATEMENTS),
         ("leases", leases::STATEMENTS),
+        ("lines", lines::STATEMENTS),
         ("sequences", sequences::STATEMENTS),
     ];
     let many = [

@@ -100,7 +100,7 @@ impl Chain {
             Some(_) => vec![],
             None => chains::tips(conn, &name).await?,
         };
-        self.write(conn, (name, head), exchanges, &links, now).await
+        self.write(conn, (name, head), exchanges, links, now).await
     }
 
     /// Writes a block over all heads that nothing vouches for yet; nothing when there is none but
@@ -118,8 +118,9 @@ impl Chain {
         if links.iter().all(|link| is_seal(&link.chain)) {
             return Ok(None);
         }
-        let sealed = self.write(conn, (name, head), &[], &links, now).await?;
-        Ok(Some((sealed, links.len())))
+        let count = links.len();
+        let sealed = self.write(conn, (name, head), &[], links, now).await?;
+        Ok(Some((sealed, count)))
     }
 
     /// Says that the commit of this block has answered.
@@ -161,7 +162,7 @@ impl Chain {
         conn: &mut Conn,
         (name, head): (String, Option<Head>),
         exchanges: &[Exchange],
-        links: &[Head],
+        links: Vec<Head>,
         now: Instant,
     ) -> Result<Head, StoreError> {
         let (number, previous) = match head {
@@ -172,6 +173,7 @@ impl Chain {
             .zip(exchanges)
             .map(|(place, exchange)| hash::exchange(&name, number, place, exchange))
             .collect();
+        let links: Vec<(i64, Head)> = (0..).zip(links).collect();
         let mut block = Block {
             chain: name,
             number,
@@ -181,7 +183,7 @@ impl Chain {
             exchanges: count(exchanges.len()),
             exchanges_digest: hash::exchanges(hashes.iter().map(String::as_str)),
             links: count(links.len()),
-            links_digest: hash::links(links),
+            links_digest: hash::links(&links),
             written_at: now,
             pruned_at: None,
         };
@@ -192,7 +194,7 @@ impl Chain {
             hash: block.hash.clone(),
         };
         self.state().tried.push(head.clone());
-        chains::insert(conn, &block, links).await?;
+        chains::insert(conn, &block, &links).await?;
         let lines: Vec<Chained<'_>> = (0..)
             .zip(exchanges.iter().zip(&hashes))
             .map(|(place, (exchange, hash))| Chained {
@@ -225,4 +227,115 @@ pub(super) fn spell(is_in: impl Fn(Kind) -> bool) -> String {
         .map(Kind::as_str)
         .collect();
     words.join("+")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+
+    fn now() -> Instant {
+        Instant::from_millis(0)
+    }
+
+    /// A store, and the folder that goes with it.
+    async fn store() -> (Store, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = crate::config::Config::with("").unwrap().database;
+        config.url = format!("sqlite://{}/test.db", folder.path().display()).into();
+        let store = Store::open(&config).await.unwrap();
+        store.migrate().await.unwrap();
+        (store, folder)
+    }
+
+    fn chain(lane: Lane) -> Chain {
+        Chain::new(Ids::counting(), lane, "process")
+    }
+
+    /// Writes an empty block and commits it; the chain does not hear of it when it is `lost`.
+    async fn write(store: &Store, chain: &Chain, is_lost: bool) -> Head {
+        let mut tx = store.write().await.unwrap();
+        let head = chain.append(&mut tx, &[], now()).await.unwrap();
+        tx.commit().await.unwrap();
+        if !is_lost {
+            chain.settle(head.clone());
+        }
+        head
+    }
+
+    async fn numbers(store: &Store, chain: &str) -> Vec<i64> {
+        let mut conn = store.read().await.unwrap();
+        let blocks = chains::blocks(&mut conn, chain, 0, 100).await.unwrap();
+        blocks.into_iter().map(|(number, _)| number).collect()
+    }
+
+    #[tokio::test]
+    async fn a_commit_that_was_undone_leaves_no_gap() {
+        let (store, _folder) = store().await;
+        let till = chain(Lane::Till);
+        // Undone before the first block, and after it.
+        for _ in 0..2 {
+            let mut tx = store.write().await.unwrap();
+            till.append(&mut tx, &[], now()).await.unwrap();
+            drop(tx);
+            let written = write(&store, &till, false).await;
+            let mut conn = store.read().await.unwrap();
+            let head = chains::head(&mut conn, "process.till").await.unwrap();
+            assert_eq!(head, Some(written));
+        }
+        assert_eq!(numbers(&store, "process.till").await, [1, 2]);
+    }
+
+    #[tokio::test]
+    async fn a_commit_whose_answer_was_lost_is_followed() {
+        let (store, _folder) = store().await;
+        let till = chain(Lane::Till);
+        for is_lost in [true, false, true, true, false] {
+            let head = write(&store, &till, is_lost).await;
+            assert_eq!(head.chain, "process.till");
+        }
+        assert_eq!(numbers(&store, "process.till").await, [1, 2, 3, 4, 5]);
+    }
+
+    /// A commit of ours that arrives only after the head was read again.
+    #[tokio::test]
+    async fn two_blocks_of_one_number_contend() {
+        let (store, _folder) = store().await;
+        let (one, two) = (chain(Lane::Till), chain(Lane::Till));
+        write(&store, &one, false).await;
+        let mut tx = store.write().await.unwrap();
+        let contended = two.append(&mut tx, &[], now()).await;
+        assert!(contended.unwrap_err().is_contention());
+    }
+
+    /// The store has lost blocks: going on with the next number would hide it.
+    #[tokio::test]
+    async fn a_chain_that_is_not_as_it_was_left_is_not_continued() {
+        let (first, _first) = store().await;
+        let (second, _second) = store().await;
+        let till = chain(Lane::Till);
+        write(&first, &till, false).await;
+        write(&first, &till, true).await;
+        let head = write(&second, &till, false).await;
+        assert_ne!(head.chain, "process.till");
+        assert!(head.chain.ends_with(".till"));
+        assert_eq!(head.number, 1);
+    }
+
+    #[tokio::test]
+    async fn the_first_block_and_every_seal_vouch_for_the_others() {
+        let (store, _folder) = store().await;
+        let (till, lines, seals) = (chain(Lane::Till), chain(Lane::Journal), chain(Lane::Seal));
+        let first = write(&store, &till, false).await;
+        let second = write(&store, &lines, false).await;
+        let mut conn = store.read().await.unwrap();
+        let links = chains::links(&mut conn, &second.chain, 1).await.unwrap();
+        assert_eq!(links, [(0, first.clone())]);
+        let third = write(&store, &till, false).await;
+        let mut tx = store.write().await.unwrap();
+        let (sealed, count) = seals.seal(&mut tx, now()).await.unwrap().unwrap();
+        tx.commit().await.unwrap();
+        let links = chains::links(&mut conn, &sealed.chain, 1).await.unwrap();
+        assert_eq!((links, count), (vec![(0, second), (1, third)], 2));
+    }
 }

@@ -92,12 +92,13 @@ pub(super) fn exchanges<'a>(hashes: impl IntoIterator<Item = &'a str>) -> String
         .finish()
 }
 
-/// The hash over the heads that a block vouches for, in their order.
-pub(super) fn links(heads: &[Head]) -> String {
+/// The hash over the heads that a block vouches for, each in its place.
+pub(super) fn links(heads: &[(i64, Head)]) -> String {
     heads
         .iter()
-        .fold(Fields::of("pagomensa.links.1"), |fields, head| {
+        .fold(Fields::of("pagomensa.links.1"), |fields, (place, head)| {
             fields
+                .number(*place)
                 .text(&head.chain)
                 .number(head.number)
                 .text(&head.hash)

@@ -1,24 +1,25 @@
 //! Proving one chain after the other.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 
 use sqlx::Any;
 use sqlx::pool::PoolConnection;
 
 use super::audit::{Event, Listener, Report, Violation, Wish};
 use super::hash::{self, GENESIS};
+use super::pages::Lines;
 use super::{erasure, retention};
 use crate::config::Retention;
 use crate::domain::day::{Day, Instant};
 use crate::domain::ids::ExchangeId;
-use crate::store::chains::{self, Block, Head, Line, Stored};
-use crate::store::{Conn, StoreError};
+use crate::store::StoreError;
+use crate::store::chains::{self, Block, Head};
+use crate::store::exchanges::Kind;
+use crate::store::lines::{Line, Stored};
 use crate::wire::digest::sha256;
 
 /// Blocks on a page.
 const BLOCKS: i64 = 500;
-/// Lines on a page, each with the bytes of two messages.
-const LINES: i64 = 64;
 
 /// A proof on its way.
 pub(super) struct Proof<'a> {
@@ -31,41 +32,6 @@ pub(super) struct Proof<'a> {
     listener: Listener<'a>,
     /// The erasure that was asked for last, and what it accounts for.
     account: Option<(String, BTreeSet<(String, String)>)>,
-}
-
-/// The lines of a chain, page by page.
-struct Lines<'c> {
-    chain: &'c str,
-    after: (i64, i64),
-    page: VecDeque<Line>,
-    is_at_end: bool,
-}
-
-impl Lines<'_> {
-    async fn peek(&mut self, conn: &mut Conn) -> Result<Option<&Line>, StoreError> {
-        if self.page.is_empty() && !self.is_at_end {
-            let lines = chains::lines(conn, self.chain, self.after, LINES).await?;
-            self.is_at_end = lines.is_empty();
-            if let Some(last) = lines.last() {
-                self.after = (last.block, last.place);
-            }
-            self.page = lines.into();
-        }
-        Ok(self.page.front())
-    }
-
-    /// The next line, when it is in this block or an earlier one.
-    async fn up_to(&mut self, conn: &mut Conn, block: i64) -> Result<Option<Line>, StoreError> {
-        let is_wanted = self
-            .peek(conn)
-            .await?
-            .is_some_and(|line| line.block <= block);
-        Ok(if is_wanted {
-            self.page.pop_front()
-        } else {
-            None
-        })
-    }
 }
 
 impl<'a> Proof<'a> {
@@ -135,12 +101,7 @@ impl<'a> Proof<'a> {
         let upto = head.as_ref().map_or(0, |head| head.number);
         self.report.chains += 1;
         self.report.heads.extend(head);
-        let mut lines = Lines {
-            chain,
-            after: (i64::MIN, i64::MIN),
-            page: VecDeque::new(),
-            is_at_end: false,
-        };
+        let mut lines = Lines::of(chain);
         let mut is_reading = self.since.is_none();
         let mut previous = Some(GENESIS.to_owned());
         let mut last = 0;
@@ -169,7 +130,7 @@ impl<'a> Proof<'a> {
                 previous = Some(block.hash.clone());
                 if !is_reading && self.since.is_some_and(|since| block.written_at >= since) {
                     is_reading = true;
-                    lines.after = (number - 1, i64::MAX);
+                    lines.start_after(number - 1);
                 }
                 if is_reading {
                     self.lines(&block, &mut lines).await?;
@@ -180,7 +141,7 @@ impl<'a> Proof<'a> {
             }
         }
         if !is_reading {
-            lines.after = (upto, i64::MAX);
+            lines.start_after(upto);
         }
         self.stray(&mut lines).await
     }
@@ -220,7 +181,7 @@ impl<'a> Proof<'a> {
             let detail = "the heads it vouches for are not those it was written with";
             self.block_fault("links_altered", chain, *number, detail);
         }
-        for link in &links {
+        for (_, link) in &links {
             let there = chains::block(&mut self.conn, &link.chain, link.number).await?;
             let Head {
                 chain: to, number, ..
@@ -301,9 +262,15 @@ impl<'a> Proof<'a> {
     async fn line(&mut self, chain: &str, line: &Line) -> Result<(), StoreError> {
         self.report.exchanges += 1;
         let mut has_all = true;
-        for paper in &line.papers {
+        for (side, paper) in [(0, &line.request), (1, &line.reply)] {
+            let Some(paper) = paper else {
+                continue;
+            };
             match &paper.sha256 {
-                Some(sha256) => self.paper(chain, line, paper, sha256).await?,
+                Some(sha256) => {
+                    self.label(chain, line, paper, side);
+                    self.paper(chain, line, paper, sha256).await?;
+                }
                 None => {
                     has_all = false;
                     let detail = format!("the message {} is not there", paper.id);
@@ -325,6 +292,23 @@ impl<'a> Proof<'a> {
             Ok(_) => {}
         }
         Ok(())
+    }
+
+    /// Proves what a message is said to be, and since when: both follow from its line.
+    fn label(&mut self, chain: &str, line: &Line, paper: &Stored, side: usize) {
+        let Ok(exchange) = &line.exchange else {
+            return;
+        };
+        let kinds = match exchange.kind {
+            Kind::Read | Kind::Receipt | Kind::Refused => ["soap_request", "soap_reply"],
+            Kind::Outbound => ["http_request", "http_reply"],
+            Kind::Erasure => ["erasure", ""],
+        };
+        let is_kind = paper.kind.as_deref() == kinds.get(side).copied();
+        if !is_kind || paper.stored_at != Some(exchange.started_at.to_string()) {
+            let detail = format!("the message {} is not labelled as it was", paper.id);
+            self.line_fault("document_altered", chain, line, &detail);
+        }
     }
 
     /// Proves the bytes of a message, or that they were erased by somebody for a reason.
@@ -375,12 +359,12 @@ impl<'a> Proof<'a> {
     /// What is left after the last block: written meanwhile, or of a block that does not exist.
     async fn stray(&mut self, lines: &mut Lines<'_>) -> Result<(), StoreError> {
         while let Some(line) = lines.up_to(&mut self.conn, i64::MAX).await? {
-            let block = chains::block(&mut self.conn, lines.chain, line.block).await?;
+            let block = chains::block(&mut self.conn, lines.chain(), line.block).await?;
             if block.is_some() && line.place >= 0 {
                 return Ok(());
             }
             let detail = "its block does not exist";
-            self.line_fault("line_without_block", lines.chain, &line, detail);
+            self.line_fault("line_without_block", lines.chain(), &line, detail);
         }
         Ok(())
     }
