@@ -32,6 +32,33 @@ pub struct NodeTls {
     pub client_cert: PathBuf,
     /// Its private key, in any unencrypted PEM form.
     pub client_key: PathBuf,
+    /// Further certificates the node can change to, as it does once a year.
+    pub others: Vec<NodeIdentity>,
+}
+
+/// A certificate of the node with its key.
+#[derive(Debug, Clone)]
+pub struct NodeIdentity {
+    /// What it is called at `/node/certificate`.
+    pub name: String,
+    /// The certificate.
+    pub client_cert: PathBuf,
+    /// Its private key, in any unencrypted PEM form.
+    pub client_key: PathBuf,
+}
+
+impl NodeTls {
+    /// Every certificate of the node, the one it starts with first.
+    pub(crate) fn identities(&self) -> Vec<NodeIdentity> {
+        let first = NodeIdentity {
+            name: "first".to_owned(),
+            client_cert: self.client_cert.clone(),
+            client_key: self.client_key.clone(),
+        };
+        std::iter::once(first)
+            .chain(self.others.iter().cloned())
+            .collect()
+    }
 }
 
 /// A public body or company that collects through the gateway.

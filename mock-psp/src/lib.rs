@@ -43,7 +43,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-pub use config::{Creditor, NodeTls, WorldConfig};
+pub use config::{Creditor, NodeIdentity, NodeTls, WorldConfig};
 use town::{Shared, Town};
 
 /// How long requests in flight may take to finish once the world is asked to stop.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use clap::Parser;
-use mock_psp::{Creditor, NodeTls, World, WorldConfig};
+use mock_psp::{Creditor, NodeIdentity, NodeTls, World, WorldConfig};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -41,6 +41,9 @@ struct Cli {
     /// Private key of that certificate (PEM)
     #[arg(long, value_name = "FILE", requires_all = ["ca", "client_cert"])]
     client_key: Option<PathBuf>,
+    /// A further certificate the node can change to, with its key; repeat it for more
+    #[arg(long, value_name = "NAME:CERT:KEY", requires = "ca")]
+    client_identity: Vec<IdentityArg>,
     /// A creditor the portal and the counter know; repeat it for more. The name may hold colons
     #[arg(
         long,
@@ -105,6 +108,28 @@ impl FromStr for CreditorArg {
     }
 }
 
+/// A certificate as the command line writes it.
+#[derive(Clone)]
+struct IdentityArg(NodeIdentity);
+
+impl FromStr for IdentityArg {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts: Vec<&str> = text.split(':').collect();
+        match parts.as_slice() {
+            [name, cert, key] if parts.iter().all(|part| !part.is_empty()) => {
+                Ok(IdentityArg(NodeIdentity {
+                    name: (*name).to_owned(),
+                    client_cert: PathBuf::from(cert),
+                    client_key: PathBuf::from(key),
+                }))
+            }
+            _ => Err("must be NAME:CERT:KEY"),
+        }
+    }
+}
+
 impl Cli {
     fn config(self) -> WorldConfig {
         let files = self.ca.zip(self.client_cert).zip(self.client_key);
@@ -116,6 +141,11 @@ impl Cli {
                 ca,
                 client_cert,
                 client_key,
+                others: self
+                    .client_identity
+                    .into_iter()
+                    .map(|IdentityArg(identity)| identity)
+                    .collect(),
             }),
             creditors: self
                 .creditor
@@ -175,6 +205,16 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_certificate_is_read_from_one_argument() {
+        let IdentityArg(identity) = "renewed:a.pem:a.key".parse().ok().unwrap();
+        assert_eq!(identity.name, "renewed");
+        assert_eq!(identity.client_key, PathBuf::from("a.key"));
+        for wrong in ["", "a:b", "a::c", "a:b:c:d"] {
+            assert!(wrong.parse::<IdentityArg>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

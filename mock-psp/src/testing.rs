@@ -61,6 +61,11 @@ impl TestWorld {
     pub(crate) async fn beside(gateway: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let town = Town::open(config(folder.path(), gateway)).await.unwrap();
+        TestWorld::over(folder, town)
+    }
+
+    /// The doors of a town.
+    pub(crate) fn over(folder: TempDir, town: Shared) -> Self {
         TestWorld {
             folder,
             router: web::router(town.clone()),
@@ -71,11 +76,7 @@ impl TestWorld {
     /// The world after a sudden death: another one on the same folder, with nothing in its head.
     pub(crate) async fn restarted(self) -> Self {
         let town = Town::open(self.town.config.clone()).await.unwrap();
-        TestWorld {
-            folder: self.folder,
-            router: web::router(town.clone()),
-            town,
-        }
+        TestWorld::over(self.folder, town)
     }
 
     pub(crate) async fn send(&self, request: axum::http::Request<Body>) -> Heard {

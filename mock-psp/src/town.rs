@@ -10,8 +10,8 @@ use crate::database::Database;
 use crate::node::CLOCK;
 use crate::platform::{Meter, RATES};
 use crate::portal::gateway::Gateway;
-use crate::psp::TIMEOUTS;
 use crate::psp::client::Node;
+use crate::psp::{CERTIFICATE, TIMEOUTS};
 
 /// The state of the router.
 pub(crate) type Shared = Arc<Town>;
@@ -42,12 +42,25 @@ impl Town {
         let database = Database::open(folder).await.map_err(WorldError::Database)?;
         let node = Node::new(&config.gateway_node, config.tls.as_ref()).await?;
         let kept = async {
+            let certificate: Option<String> = database.setting(CERTIFICATE).await?;
             node.set_timeouts(database.setting(TIMEOUTS).await?.unwrap_or_default());
             let rates = database.setting(RATES).await?.unwrap_or_default();
             let ahead_s = database.setting(CLOCK).await?.unwrap_or_default();
-            Ok((rates, ahead_s, Chaos::open(database.clone()).await?))
+            Ok((
+                rates,
+                ahead_s,
+                certificate,
+                Chaos::open(database.clone()).await?,
+            ))
         };
-        let (rates, ahead_s, chaos) = kept.await.map_err(WorldError::Database)?;
+        let (rates, ahead_s, certificate, chaos) = kept.await.map_err(WorldError::Database)?;
+        let shown = node.identities().into_iter();
+        if let Some(shown) = shown
+            .skip(1)
+            .find(|known| Some(&known.name) == certificate.as_ref())
+        {
+            node.show(&shown).await?;
+        }
         Ok(Arc::new(Town {
             clock: Clock::new(ahead_s).map_err(WorldError::TimeZone)?,
             database,

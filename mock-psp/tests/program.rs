@@ -22,6 +22,11 @@ struct Program {
 
 impl Program {
     fn start(data: &Path) -> Self {
+        Program::beside(data, "http://127.0.0.1:1")
+    }
+
+    /// A world whose node calls the gateway there.
+    fn beside(data: &Path, gateway_node: &str) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_mock-psp"))
             .args([
                 "--listen",
@@ -37,7 +42,7 @@ impl Program {
                 "--gateway-web",
                 "http://127.0.0.1:1",
                 "--gateway-node",
-                "http://127.0.0.1:1",
+                gateway_node,
             ])
             .args([
                 "--creditor",
@@ -62,15 +67,20 @@ impl Program {
     }
 
     fn ask(&self, head: &str, body: &str) -> String {
+        let mut heard = String::new();
+        self.send(head, body).read_to_string(&mut heard).unwrap();
+        heard
+    }
+
+    /// Sends a request and leaves the reply to be read.
+    fn send(&self, head: &str, body: &str) -> TcpStream {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let length = body.len();
         let request = format!(
             "{head}host: world\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
         );
         stream.write_all(request.as_bytes()).unwrap();
-        let mut heard = String::new();
-        stream.read_to_string(&mut heard).unwrap();
-        heard
+        stream
     }
 
     fn post(&self) -> String {
@@ -106,6 +116,36 @@ fn what_was_answered_survives_a_sudden_death() {
             .contains("\"balance_cents\":5000")
     );
     assert!(program.post().starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn a_receipt_whose_delivery_was_cut_by_a_sudden_death_is_still_owed() {
+    let folder = tempfile::tempdir().unwrap();
+    // A gateway that takes the receipt and never answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let node = format!("http://{}/node", silent.local_addr().unwrap());
+    let program = Program::beside(folder.path(), &node);
+    let order = r#"{"notice_number": "302202600001234518", "fiscal_code": "77777777777",
+        "skip": ["verify", "get"], "amount_cents": 5000, "receipt_id": "r1"}"#;
+    let unanswered = program.send("POST /psp/pay HTTP/1.1\r\n", order);
+    let (mut arrived, _) = silent.accept().unwrap();
+    let mut first = [0; 4];
+    arrived.read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"POST");
+    drop(program);
+    drop(unanswered);
+    let program = Program::start(folder.path());
+    let queue = program.ask("GET /node/receipts?receipt_id=r1 HTTP/1.1\r\n", "");
+    assert!(queue.contains("\"state\":\"PENDING\",") && queue.contains("\"attempts\":1,"));
+    let moved = program.ask("POST /clock HTTP/1.1\r\n", r#"{"advance_s": 3600}"#);
+    assert!(moved.contains("\"tried\":1"), "{moved}");
+    drop(program);
+    let program = Program::start(folder.path());
+    let queue = program.ask("GET /node/receipts?receipt_id=r1 HTTP/1.1\r\n", "");
+    assert!(queue.contains("\"attempts\":2,"), "{queue}");
+    let head = "GET /bizevents/service/v1/organizations/77777777777/receipts/r1 HTTP/1.1\r\n\
+                ocp-apim-subscription-key: key\r\n";
+    assert!(program.ask(head, "").starts_with("HTTP/1.1 200"));
 }
 
 #[test]
@@ -150,6 +190,9 @@ fn a_wrong_command_line_is_explained() {
         "--gateway-web",
         "--gateway-node",
         "--ca",
+        "--client-identity",
+        "--broadcast",
+        "--subscription-key",
         "Example:",
     ] {
         assert!(help.contains(option), "{option}");

@@ -6,6 +6,7 @@
 //! before a message leaves, so a world that dies in the middle of a try repeats it an hour later.
 
 mod api;
+mod certificate;
 mod page;
 pub(crate) mod queue;
 mod store;
@@ -30,6 +31,10 @@ pub(crate) fn router() -> Router<Shared> {
         .route("/node/receipts", get(api::receipts))
         .route("/node/receipts/{id}", get(api::receipt))
         .route("/node/receipts/{id}/requeue", post(api::requeue))
+        .route(
+            "/node/certificate",
+            get(certificate::list).post(certificate::change),
+        )
         .route("/node/probe", post(api::probe))
         .route("/node/timeouts", get(api::timeouts).post(api::set_timeouts))
         .route("/clock", get(api::clock).post(api::advance))

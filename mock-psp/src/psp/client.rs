@@ -10,7 +10,7 @@ use reqwest::{Certificate, Identity};
 use serde::{Deserialize, Serialize};
 
 use crate::WorldError;
-use crate::config::NodeTls;
+use crate::config::{NodeIdentity, NodeTls};
 use crate::outbound::{self, CallError, Reply};
 use crate::problem::FieldError;
 use crate::verdict::Operation;
@@ -50,28 +50,60 @@ impl Timeouts {
     }
 }
 
+/// Name of the setting that holds the certificate in use.
+pub(crate) const CERTIFICATE: &str = "certificate";
+
 /// The node, as the gateway's caller.
 pub(crate) struct Node {
-    http: reqwest::Client,
     url: String,
+    tls: Option<NodeTls>,
+    current: Mutex<Current>,
     timeouts: Mutex<Timeouts>,
 }
 
+/// The client with the certificate it shows.
+#[derive(Clone)]
+struct Current {
+    http: reqwest::Client,
+    identity: Option<String>,
+}
+
 impl Node {
+    /// A node that shows its first certificate, where it has any.
     pub(crate) async fn new(url: &str, tls: Option<&NodeTls>) -> Result<Self, WorldError> {
-        let mut client = outbound::client();
-        if let Some(tls) = tls {
-            let ca = Certificate::from_pem_bundle(&read(&tls.ca).await?);
-            client = client
-                .tls_certs_only(ca.map_err(WorldError::Client)?)
-                .identity(identity(tls).await?);
-        }
-        let http = client.build().map_err(WorldError::Client)?;
+        let first = tls.and_then(|tls| tls.identities().into_iter().next());
         Ok(Node {
-            http,
             url: url.to_owned(),
+            current: Mutex::new(current(tls, first.as_ref()).await?),
+            tls: tls.cloned(),
             timeouts: Mutex::default(),
         })
+    }
+
+    /// The certificates it has, in their order; none where it calls in plain HTTP.
+    pub(crate) fn identities(&self) -> Vec<NodeIdentity> {
+        self.tls
+            .as_ref()
+            .map(NodeTls::identities)
+            .unwrap_or_default()
+    }
+
+    /// The name of the certificate it shows.
+    pub(crate) fn identity(&self) -> Option<String> {
+        self.current().identity
+    }
+
+    /// Shows another certificate, or the same one read anew, from the next connection on. Connections
+    /// that are open are not used again.
+    pub(crate) async fn show(&self, identity: &NodeIdentity) -> Result<(), WorldError> {
+        let new = current(self.tls.as_ref(), Some(identity)).await?;
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = new;
+        Ok(())
+    }
+
+    fn current(&self) -> Current {
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        current.clone()
     }
 
     /// How long it waits.
@@ -98,7 +130,8 @@ impl Node {
             | Operation::GetPaymentV2
             | Operation::DemandPaymentNotice => timeouts.query_ms,
         };
-        let request = self
+        let current = self.current();
+        let request = current
             .http
             .post(&self.url)
             .timeout(Duration::from_millis(timeout_ms))
@@ -109,16 +142,34 @@ impl Node {
     }
 }
 
+/// A client that trusts the one authority and shows a certificate, where there are any.
+async fn current(
+    tls: Option<&NodeTls>,
+    shown: Option<&NodeIdentity>,
+) -> Result<Current, WorldError> {
+    let mut client = outbound::client();
+    if let Some((tls, shown)) = tls.zip(shown) {
+        let ca = Certificate::from_pem_bundle(&read(&tls.ca).await?);
+        client = client
+            .tls_certs_only(ca.map_err(WorldError::Client)?)
+            .identity(identity(shown).await?);
+    }
+    Ok(Current {
+        http: client.build().map_err(WorldError::Client)?,
+        identity: shown.map(|shown| shown.name.clone()),
+    })
+}
+
 /// The client certificate with its key, which is brought into the one form the client reads.
-async fn identity(tls: &NodeTls) -> Result<Identity, WorldError> {
-    let key = read(&tls.client_key).await?;
+async fn identity(shown: &NodeIdentity) -> Result<Identity, WorldError> {
+    let key = read(&shown.client_key).await?;
     let key = PKey::private_key_from_pem(&key)
         .and_then(|key| key.private_key_to_pem_pkcs8())
         .map_err(|source| WorldError::Key {
-            path: tls.client_key.clone(),
+            path: shown.client_key.clone(),
             source,
         })?;
-    let certificate = read(&tls.client_cert).await?;
+    let certificate = read(&shown.client_cert).await?;
     Identity::from_pkcs8_pem(&certificate, &key).map_err(WorldError::Client)
 }
 

@@ -14,7 +14,7 @@ mod receipt;
 #[cfg(test)]
 pub(crate) mod scenes;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use axum::extract::State;
 use axum::routing::{get, post};
@@ -23,7 +23,7 @@ use axum::{Json, Router};
 use crate::problem::Problem;
 use crate::town::Shared;
 use crate::web::extract::JsonBody;
-pub(crate) use client::{TIMEOUTS, Timeouts};
+pub(crate) use client::{CERTIFICATE, TIMEOUTS, Timeouts};
 pub(crate) use demand::probe;
 pub(crate) use exchange::{Exchange, Fault, Mischief, exchange};
 pub(crate) use messages::{Head, send_document};

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use mock_psp::{Creditor, NodeTls, World, WorldConfig};
+use mock_psp::{Creditor, NodeIdentity, NodeTls, World, WorldConfig};
 use serde_json::json;
 
 use super::serve::{Gateway, Listeners, stop_signal};
@@ -104,6 +104,11 @@ pub(super) async fn run(options: Options) -> Outcome {
                 ca: files.ca.clone(),
                 client_cert: files.client_cert.clone(),
                 client_key: files.client_key.clone(),
+                others: vec![NodeIdentity {
+                    name: "renewed".to_owned(),
+                    client_cert: files.renewed_cert.clone(),
+                    client_key: files.renewed_key.clone(),
+                }],
             }),
             creditors: creditors.clone(),
             ledger_token: token,

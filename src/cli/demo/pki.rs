@@ -31,6 +31,9 @@ pub(super) struct Files {
     pub server_key: PathBuf,
     pub client_cert: PathBuf,
     pub client_key: PathBuf,
+    /// The same client's next certificate, as at a renewal: another key, another serial number.
+    pub renewed_cert: PathBuf,
+    pub renewed_key: PathBuf,
 }
 
 /// The certificates cannot be made.
@@ -54,6 +57,8 @@ pub(super) fn ensure(folder: &Path) -> Result<Files, PkiError> {
         server_key: folder.join("node-server.key"),
         client_cert: folder.join("node-client.pem"),
         client_key: folder.join("node-client.key"),
+        renewed_cert: folder.join("node-client-renewed.pem"),
+        renewed_key: folder.join("node-client-renewed.key"),
     };
     let all = [
         &files.ca,
@@ -61,6 +66,8 @@ pub(super) fn ensure(folder: &Path) -> Result<Files, PkiError> {
         &files.server_key,
         &files.client_cert,
         &files.client_key,
+        &files.renewed_cert,
+        &files.renewed_key,
     ];
     if all.iter().all(|file| file.exists()) && is_fresh(&files.server_cert) {
         return Ok(files);
@@ -111,17 +118,21 @@ fn make(folder: &Path, files: &Files) -> Result<(), PkiError> {
     builder.sign(&ca_key, MessageDigest::sha256())?;
     let server = builder.build();
 
-    let client_key = key()?;
-    let mut builder = certificate(&name(NODE_CLIENT)?, &ca_name, &client_key)?;
-    builder.append_extension(ExtendedKeyUsage::new().client_auth().build()?)?;
-    builder.sign(&ca_key, MessageDigest::sha256())?;
-    let client = builder.build();
-
     write(&files.ca, &ca.to_pem()?)?;
     write(&files.server_cert, &server.to_pem()?)?;
     write(&files.server_key, &server_key.private_key_to_pem_pkcs8()?)?;
-    write(&files.client_cert, &client.to_pem()?)?;
-    write(&files.client_key, &client_key.private_key_to_pem_pkcs8()?)
+    for (cert_file, key_file) in [
+        (&files.client_cert, &files.client_key),
+        (&files.renewed_cert, &files.renewed_key),
+    ] {
+        let client_key = key()?;
+        let mut builder = certificate(&name(NODE_CLIENT)?, &ca_name, &client_key)?;
+        builder.append_extension(ExtendedKeyUsage::new().client_auth().build()?)?;
+        builder.sign(&ca_key, MessageDigest::sha256())?;
+        write(cert_file, &builder.build().to_pem()?)?;
+        write(key_file, &client_key.private_key_to_pem_pkcs8()?)?;
+    }
+    Ok(())
 }
 
 fn key() -> Result<PKey<Private>, ErrorStack> {

@@ -1,5 +1,6 @@
 //! The node's queue, against stand-ins for the gateway.
 
+mod certificate;
 mod queue;
 mod tools;
 mod trouble;

@@ -4,7 +4,7 @@ mod counter;
 mod demand;
 mod failures;
 mod stand_in;
-mod tls;
+pub(crate) mod tls;
 mod versions;
 
 use axum::http::{StatusCode, header};

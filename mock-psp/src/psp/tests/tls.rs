@@ -21,9 +21,9 @@ use crate::outbound::CallError;
 use crate::psp::client::Node;
 use crate::verdict::Operation;
 
-type Pair = (X509, PKey<Private>);
+pub(crate) type Pair = (X509, PKey<Private>);
 
-fn certificate(name: &str, issuer: Option<&Pair>) -> Pair {
+pub(crate) fn certificate(name: &str, issuer: Option<&Pair>) -> Pair {
     let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
     let mut subject = X509Name::builder().unwrap();
     subject.append_entry_by_nid(Nid::COMMONNAME, name).unwrap();
@@ -62,7 +62,7 @@ fn certificate(name: &str, issuer: Option<&Pair>) -> Pair {
 }
 
 /// A server for one connection that demands a certificate; it tells whose it saw.
-fn serve(authority: &Pair, server: Pair) -> (String, JoinHandle<Option<String>>) {
+pub(crate) fn serve(authority: &Pair, server: Pair) -> (String, JoinHandle<Option<String>>) {
     let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).unwrap();
     acceptor.set_certificate(&server.0).unwrap();
     acceptor.set_private_key(&server.1).unwrap();
@@ -99,7 +99,7 @@ fn serve(authority: &Pair, server: Pair) -> (String, JoinHandle<Option<String>>)
     (url, thread)
 }
 
-fn files(folder: &Path, authority: &Pair, client: &Pair) -> NodeTls {
+pub(crate) fn files(folder: &Path, authority: &Pair, client: &Pair) -> NodeTls {
     let write = |name: &str, content: Vec<u8>| {
         let path = folder.join(name);
         std::fs::write(&path, content).unwrap();
@@ -113,6 +113,7 @@ fn files(folder: &Path, authority: &Pair, client: &Pair) -> NodeTls {
             "node.key",
             client.1.rsa().unwrap().private_key_to_pem().unwrap(),
         ),
+        others: Vec::new(),
     }
 }
 
