@@ -2,6 +2,7 @@
 //! its order. Without a plan everything works.
 
 mod fault;
+mod page;
 mod plan;
 #[cfg(test)]
 mod tests;
@@ -20,7 +21,7 @@ pub(crate) use plan::{LedgerFault, ReceiptFate, ReceiptTrouble, When};
 
 use crate::database::Database;
 use crate::problem::Problem;
-use crate::town::Shared;
+use crate::town::{Shared, Town};
 use crate::web::extract::JsonBody;
 
 /// Name of the setting that holds what is left of the plan.
@@ -89,7 +90,9 @@ impl Chaos {
 
 /// `/chaos`
 pub(crate) fn router() -> Router<Shared> {
-    Router::new().route("/chaos", get(show).post(set).delete(clear))
+    Router::new()
+        .route("/chaos", get(show).post(set).delete(clear))
+        .route("/chaos/guide", get(page::show).post(page::apply))
 }
 
 async fn show(State(town): State<Shared>) -> Json<Plan> {
@@ -101,13 +104,18 @@ async fn set(
     State(town): State<Shared>,
     JsonBody(plan): JsonBody<Plan>,
 ) -> Result<Json<Plan>, Problem> {
+    adopt(&town, plan).await.map(Json)
+}
+
+/// Puts a plan into force, as it will be used; a plan that makes no sense changes nothing.
+async fn adopt(town: &Town, plan: Plan) -> Result<Plan, Problem> {
     let errors = plan.errors();
     if !errors.is_empty() {
         return Err(Problem::fields(errors));
     }
     let plan = plan.ready();
     town.chaos.set(plan.clone()).await?;
-    Ok(Json(plan))
+    Ok(plan)
 }
 
 async fn clear(State(town): State<Shared>) -> Result<StatusCode, Problem> {

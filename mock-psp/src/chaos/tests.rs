@@ -128,3 +128,32 @@ async fn raw(world: &World, text: &str) -> String {
     stream.read_to_end(&mut heard).await.unwrap_or_default();
     String::from_utf8(heard).unwrap()
 }
+
+#[tokio::test]
+async fn the_guide_shows_what_is_left_and_takes_a_plan() {
+    let world = TestWorld::alone().await;
+    let typed = [("plan", r#"{"receipts": [{"fault": "held", "count": 2}]}"#)];
+    let applied = world.post_form("/chaos/guide", &typed).await;
+    assert_eq!(applied.status, StatusCode::SEE_OTHER);
+    assert_eq!(world.get("/chaos").await.json()["receipts"][0]["count"], 2);
+    assert!(
+        world
+            .get("/chaos/guide")
+            .await
+            .text
+            .contains("&#34;held&#34;")
+    );
+    for wrong in [
+        "",
+        "{",
+        r#"{"receipts": [{"fault": "burnt"}]}"#,
+        r#"{"node": {"delay_ms": 99999}}"#,
+    ] {
+        let refused = world.post_form("/chaos/guide", &[("plan", wrong)]).await;
+        assert!(refused.status.is_client_error(), "{wrong}");
+        assert!(refused.text.contains("aria-invalid"), "{wrong}");
+    }
+    assert_eq!(world.get("/chaos").await.json()["receipts"][0]["count"], 2);
+    world.post_form("/chaos/guide", &[("clear", "1")]).await;
+    assert_eq!(world.get("/chaos").await.json()["receipts"], json!([]));
+}

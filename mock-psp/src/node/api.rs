@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::queue;
 use super::store::{Delivery, Filter};
 use crate::problem::{FieldError, Problem};
-use crate::psp::{self, Timeouts};
+use crate::psp::{self, Exchange, Timeouts};
 use crate::town::{Shared, Town};
 use crate::web::extract::{JsonBody, Params};
 
@@ -159,9 +159,13 @@ pub(super) async fn probe(
         return Err(Problem::fields(vec![error]));
     };
     let exchange = psp::probe(&town, creditor).await;
-    let is_well = exchange.fault_code.as_deref() == Some("PAA_PAGAMENTO_SCONOSCIUTO")
-        && exchange.verdict.legal;
+    let is_well = is_available(&exchange);
     Ok(Json(json!({"available": is_well, "exchange": exchange})))
+}
+
+/// A station is there where it says, well-formed, that it does not know the notice.
+pub(super) fn is_available(probed: &Exchange) -> bool {
+    probed.fault_code.as_deref() == Some("PAA_PAGAMENTO_SCONOSCIUTO") && probed.verdict.legal
 }
 
 /// `GET /node/timeouts`

@@ -32,6 +32,12 @@ pub(super) async fn change(
     State(town): State<Shared>,
     JsonBody(change): JsonBody<Change>,
 ) -> Result<Json<Value>, Problem> {
+    switch(&town, &change.r#use).await?;
+    Ok(Json(view(&town).await))
+}
+
+/// Changes the certificate, or reads it again.
+pub(super) async fn switch(town: &Town, to: &str) -> Result<(), Problem> {
     let known = town.node.identities();
     let current = town.node.identity();
     let place = known
@@ -41,7 +47,7 @@ pub(super) async fn change(
         let detail = "the node calls in plain HTTP and has no certificate";
         return Err(Problem::new(StatusCode::CONFLICT, "no_certificate", detail));
     };
-    let chosen = match change.r#use.as_str() {
+    let chosen = match to {
         "next" => known.iter().cycle().nth(place + 1),
         "reload" => known.get(place),
         name => known.iter().find(|identity| identity.name == name),
@@ -58,7 +64,7 @@ pub(super) async fn change(
     town.database
         .keep_setting(CERTIFICATE, &chosen.name)
         .await?;
-    Ok(Json(view(&town).await))
+    Ok(())
 }
 
 async fn view(town: &Town) -> Value {

@@ -26,8 +26,7 @@ pub(crate) const CLOCK: &str = "clock_ahead_s";
 /// `/node`, what is below it, and `/clock`.
 pub(crate) fn router() -> Router<Shared> {
     Router::new()
-        .route("/node", get(page::show))
-        .route("/node/advance", post(page::advance))
+        .route("/node", get(page::show).post(page::act))
         .route("/node/receipts", get(api::receipts))
         .route("/node/receipts/{id}", get(api::receipt))
         .route("/node/receipts/{id}/requeue", post(api::requeue))

@@ -1,4 +1,5 @@
-//! The node's queue for people, with a button that lets an hour or two days go by.
+//! The node for people: its queue, and buttons that move its clock, probe a station, change its
+//! certificate.
 
 use askama::Template;
 use axum::extract::{Request, State};
@@ -7,12 +8,13 @@ use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::api::{ADVANCE_MAX_S, ReceiptsQuery};
-use super::queue;
+use super::api::{self, ADVANCE_MAX_S, ReceiptsQuery};
 use super::store::Delivery;
+use super::{certificate, queue};
 use crate::clock;
+use crate::config::Creditor;
 use crate::problem::Problem;
-use crate::psp::grouped;
+use crate::psp::{self, grouped};
 use crate::town::{Shared, Town};
 use crate::web::extract::{self, Params};
 use crate::web::page::{Failure, Step, render};
@@ -22,14 +24,24 @@ const ROWS_MAX: i64 = 200;
 
 #[derive(Template)]
 #[template(path = "node.html")]
-struct NodePage {
+struct NodePage<'a> {
     step: Step,
+    message: Option<Message>,
+    /// Name of the certificate in use; none in plain HTTP.
+    certificate: Option<String>,
+    creditors: &'a [Creditor],
     now: String,
     is_ahead: bool,
     state: String,
     counts: Vec<(&'static str, i64)>,
     rows: Vec<Row>,
     is_cut: bool,
+}
+
+/// What the last button led to.
+struct Message {
+    is_good: bool,
+    text: String,
 }
 
 struct Row {
@@ -53,6 +65,14 @@ pub(super) async fn show(
     query: Result<Params<ReceiptsQuery>, Problem>,
 ) -> Result<Response, Failure> {
     let Params(query) = query?;
+    page(&town, query, None).await
+}
+
+async fn page(
+    town: &Town,
+    query: ReceiptsQuery,
+    message: Option<Message>,
+) -> Result<Response, Failure> {
     let found = town.database.deliveries(&query.filter()?, ROWS_MAX).await?;
     let counts = town.database.delivery_counts().await?;
     let count = |state: &str| {
@@ -69,8 +89,11 @@ pub(super) async fn show(
             ("Consegnate", count("NOTIFIED")),
             ("Sospese", count("SUSPENDED")),
         ],
+        message,
+        certificate: town.node.identity(),
+        creditors: &town.config.creditors,
         is_cut: i64::try_from(found.len()).unwrap_or(i64::MAX) >= ROWS_MAX,
-        rows: found.into_iter().map(|owed| row(&town, owed)).collect(),
+        rows: found.into_iter().map(|owed| row(town, owed)).collect(),
     };
     Ok(render(StatusCode::OK, &page))
 }
@@ -105,19 +128,18 @@ fn row(town: &Town, owed: Delivery) -> Row {
     }
 }
 
-#[derive(Debug, Deserialize)]
+/// What a button of the page asks for: one of these.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 struct Fields {
-    #[serde(default)]
     advance_s: i64,
-    #[serde(default)]
     requeue: Option<i64>,
+    probe: Option<String>,
+    certificate: Option<String>,
 }
 
-/// `POST /node/advance`: the page's buttons; back to the page when all is done.
-pub(super) async fn advance(
-    State(town): State<Shared>,
-    request: Request,
-) -> Result<Response, Failure> {
+/// `POST /node`: the page's buttons; back to the page when all is done.
+pub(super) async fn act(State(town): State<Shared>, request: Request) -> Result<Response, Failure> {
     let fields = extract::form::<Fields>(request, &town).await?;
     if let Some(id) = fields.requeue {
         queue::requeue(&town, id).await?;
@@ -125,6 +147,22 @@ pub(super) async fn advance(
     let seconds = fields.advance_s.clamp(0, ADVANCE_MAX_S);
     if seconds > 0 {
         queue::advance(&town, seconds).await?;
+    }
+    if let Some(name) = fields.certificate {
+        certificate::switch(&town, &name).await?;
+    }
+    let probed = fields.probe.as_deref();
+    if let Some(creditor) = probed.and_then(|code| town.config.creditor(code)) {
+        let is_well = api::is_available(&psp::probe(&town, creditor).await);
+        let message = Message {
+            is_good: is_well,
+            text: if is_well {
+                format!("La stazione di {} risponde come deve.", creditor.name)
+            } else {
+                format!("La stazione di {} non risponde come deve.", creditor.name)
+            },
+        };
+        return page(&town, ReceiptsQuery::default(), Some(message)).await;
     }
     Ok(Redirect::to("/node").into_response())
 }

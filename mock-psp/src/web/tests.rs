@@ -15,6 +15,10 @@ async fn the_home_page_leads_through_the_three_steps() {
         "href=\"/portal\"",
         "href=\"/psp\"",
         "href=\"/ledger\"",
+        "href=\"/node\"",
+        "href=\"/aca\"",
+        "href=\"/chaos/guide\"",
+        "href=\"/psp/demand\"",
         "http://127.0.0.1:8080/api/docs",
     ] {
         assert!(page.text.contains(expected), "{expected}");
@@ -37,8 +41,18 @@ async fn a_step_that_nobody_took_is_not_shown_as_done() {
 #[tokio::test]
 async fn pages_load_nothing_from_elsewhere_and_no_script() {
     let world = TestWorld::alone().await;
-    for address in ["/", "/portal", "/psp", "/ledger"] {
+    for address in [
+        "/",
+        "/portal",
+        "/psp",
+        "/psp/demand",
+        "/ledger",
+        "/node",
+        "/aca",
+        "/chaos/guide",
+    ] {
         let page = world.get(address).await;
+        assert!(page.text.contains("<h1>") && page.text.contains("lang=\"it\""));
         assert!(!page.text.contains("<script"), "{address}");
         for part in page.text.split("src=\"").skip(1) {
             assert!(part.starts_with('/'), "{address}: {part}");

@@ -91,3 +91,15 @@ async fn the_certificates_are_described_and_wrong_ones_change_nothing() {
     let refused = change(&plain, "next").await;
     assert_eq!(refused.json()["code"], "no_certificate");
 }
+
+#[tokio::test]
+async fn the_page_changes_the_certificate() {
+    let authority = certificate("authority", None);
+    let world = world("https://127.0.0.1:1/node", &authority).await;
+    for name in ["first", "renewed", "first"] {
+        let page = world.get("/node").await;
+        let shown = format!("<span class=\"code\">{name}</span>");
+        assert!(page.text.contains(&shown), "{}", page.text);
+        world.post_form("/node", &[("certificate", "next")]).await;
+    }
+}

@@ -132,9 +132,7 @@ async fn the_page_shows_the_queue_and_moves_the_clock() {
     ] {
         assert!(page.text.contains(expected), "{expected}: {}", page.text);
     }
-    let moved = world
-        .post_form("/node/advance", &[("advance_s", "176400")])
-        .await;
+    let moved = world.post_form("/node", &[("advance_s", "176400")]).await;
     assert_eq!(
         (moved.status.as_u16(), moved.header("location")),
         (303, "/node")
@@ -143,7 +141,15 @@ async fn the_page_shows_the_queue_and_moves_the_clock() {
     assert!(page.text.contains("Sospesa</span>") && page.text.contains("spostata in avanti"));
     is_failing.store(0, Ordering::SeqCst);
     let id = queue(&world).await[0]["id"].to_string();
-    world.post_form("/node/advance", &[("requeue", &id)]).await;
+    world.post_form("/node", &[("requeue", &id)]).await;
     assert!(world.get("/node").await.text.contains("Consegnata</span>"));
     assert_eq!(world.get("/node?state=LOST").await.status.as_u16(), 422);
+    let probed = world.post_form("/node", &[("probe", CREDITOR)]).await;
+    assert!(
+        probed
+            .text
+            .contains("Comune di Esempio non risponde come deve")
+    );
+    let plain = world.post_form("/node", &[("certificate", "next")]).await;
+    assert_eq!(plain.status, StatusCode::CONFLICT);
 }
