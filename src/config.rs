@@ -393,6 +393,25 @@ mod tests {
     }
 
     #[test]
+    fn the_journal_is_kept_for_the_time_of_the_law() {
+        for key in ["reads", "receipts", "outbound", "refused"] {
+            let with = |months| {
+                let text = format!("[journal.retention]\n{key}_months = {months}");
+                Config::with(&text).unwrap().register()
+            };
+            assert!(with(24).is_ok());
+            for months in [23, 0, -1] {
+                let Err(ConfigError::Mistakes(mistakes)) = with(months) else {
+                    panic!("{key}_months = {months} is taken");
+                };
+                let expected = format!("journal.retention.{key}_months");
+                assert_eq!(mistakes.len(), 1);
+                assert_eq!(mistakes.first().map(|m| &m.key), Some(&expected));
+            }
+        }
+    }
+
+    #[test]
     fn secrets_are_not_printed() {
         let config = Config::with(
             "[ledger]\ntoken = \"geheim\"\n[database]\nurl = \"postgres://u:geheim@h/d\"",

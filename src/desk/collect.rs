@@ -194,7 +194,13 @@ impl Writer {
                     }
                     return Ok(replies);
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    if error.is_outage() {
+                        // What became of this commit is not known, and may not be for a while.
+                        self.chain.renew(self.clock.now());
+                    }
+                    return Err(error);
+                }
             }
         }
     }

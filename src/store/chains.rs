@@ -34,6 +34,17 @@ pub struct Block {
     pub pruned_at: Option<Instant>,
 }
 
+impl Block {
+    /// The block as the head of its chain.
+    pub fn head(&self) -> Head {
+        Head {
+            chain: self.chain.clone(),
+            number: self.number,
+            hash: self.hash.clone(),
+        }
+    }
+}
+
 /// The last block of a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {

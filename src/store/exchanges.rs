@@ -237,7 +237,8 @@ bulks! {
 /// Stores exchanges, in the transaction that stores their block.
 ///
 /// # Errors
-/// The database failed.
+/// [`StoreError::Contended`] when one of them is stored already, in another block: the transaction
+/// must then be undone, since its block would hold a line that is not there. Or the database failed.
 pub async fn insert(conn: &mut Conn, lines: &[Chained<'_>]) -> Result<(), StoreError> {
     for (sql, rows) in INSERT.pieces(lines) {
         let mut query = sqlx::query(sql);
@@ -266,7 +267,10 @@ pub async fn insert(conn: &mut Conn, lines: &[Chained<'_>]) -> Result<(), StoreE
                 .bind(line.place)
                 .bind(line.hash);
         }
-        query.execute(&mut *conn).await?;
+        let stored = query.execute(&mut *conn).await?.rows_affected();
+        if usize::try_from(stored) != Ok(rows.len()) {
+            return Err(StoreError::Contended);
+        }
     }
     Ok(())
 }

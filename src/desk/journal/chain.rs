@@ -5,7 +5,8 @@
 //! as long as every commit has answered; after one that has not (an error, a time-out) the head is
 //! read from the store first, because the commit may have arrived all the same. Should it arrive
 //! later still, the two blocks want the same number: the store takes one, and the other transaction
-//! is undone and tried again.
+//! is undone and tried again. The till, which never writes the same line twice, begins a new chain
+//! instead after a commit that did not answer: nothing that the server still holds can stop it.
 //!
 //! The first block of a chain vouches for the heads of all other chains that nothing vouches for yet,
 //! and so does every seal. So a chain cannot be taken out without a trace in one that came after it.
@@ -100,7 +101,8 @@ impl Chain {
             Some(_) => vec![],
             None => chains::tips(conn, &name).await?,
         };
-        self.write(conn, (name, head), exchanges, links, now).await
+        let draft = self.draft((name, head), exchanges, links, now);
+        draft.write(conn, exchanges).await
     }
 
     /// Writes a block over all heads that nothing vouches for yet; nothing when there is none but
@@ -119,7 +121,8 @@ impl Chain {
             return Ok(None);
         }
         let count = links.len();
-        let sealed = self.write(conn, (name, head), &[], links, now).await?;
+        let draft = self.draft((name, head), &[], links, now);
+        let sealed = draft.write(conn, &[]).await?;
         Ok(Some((sealed, count)))
     }
 
@@ -128,6 +131,17 @@ impl Chain {
         let mut state = self.state();
         state.tried.clear();
         state.head = Some(head);
+    }
+
+    /// Leaves the chain where it is and begins another one. For a writer that does not write the same
+    /// lines again: a transaction that the server still holds, and that nobody can end, would else
+    /// keep the next number from everybody who comes after it.
+    pub(in crate::desk) fn renew(&self, now: Instant) {
+        *self.state() = State {
+            name: format!("{}.{}", self.ids.next(now), self.lane.as_str()),
+            head: None,
+            tried: vec![],
+        };
     }
 
     /// The chain and its head: from memory when it is certain, else from the store.
@@ -148,23 +162,20 @@ impl Chain {
             chain = name,
             "the journal's chain is not as this process left it: a new one begins"
         );
-        let name = format!("{}.{}", self.ids.next(now), self.lane.as_str());
-        *self.state() = State {
-            name: name.clone(),
-            head: None,
-            tried: vec![],
-        };
+        self.renew(now);
+        let State { name, .. } = self.state().clone();
         Ok((name, None))
     }
 
-    async fn write(
+    /// The next block over these exchanges and links. Nothing is written yet, but from now on the head
+    /// is not certain.
+    fn draft(
         &self,
-        conn: &mut Conn,
         (name, head): (String, Option<Head>),
         exchanges: &[Exchange],
         links: Vec<Head>,
         now: Instant,
-    ) -> Result<Head, StoreError> {
+    ) -> Draft {
         let (number, previous) = match head {
             Some(head) => (head.number + 1, head.hash),
             None => (1, GENESIS.to_owned()),
@@ -188,25 +199,43 @@ impl Chain {
             pruned_at: None,
         };
         block.hash = hash::block(&block);
-        let head = Head {
-            chain: block.chain.clone(),
-            number,
-            hash: block.hash.clone(),
-        };
-        self.state().tried.push(head.clone());
-        chains::insert(conn, &block, &links).await?;
+        self.state().tried.push(block.head());
+        Draft {
+            block,
+            links,
+            hashes,
+        }
+    }
+}
+
+/// A block, ready to be written with its exchanges.
+#[derive(Debug)]
+struct Draft {
+    block: Block,
+    links: Vec<(i64, Head)>,
+    /// Of each exchange, in their order.
+    hashes: Vec<String>,
+}
+
+impl Draft {
+    /// Writes the block, then the exchanges in it.
+    ///
+    /// # Errors
+    /// [`StoreError::Contended`] when there is another block of this number, or the database failed.
+    async fn write(&self, conn: &mut Conn, exchanges: &[Exchange]) -> Result<Head, StoreError> {
+        chains::insert(conn, &self.block, &self.links).await?;
         let lines: Vec<Chained<'_>> = (0..)
-            .zip(exchanges.iter().zip(&hashes))
+            .zip(exchanges.iter().zip(&self.hashes))
             .map(|(place, (exchange, hash))| Chained {
                 exchange,
-                chain: &block.chain,
-                block: number,
+                chain: &self.block.chain,
+                block: self.block.number,
                 place,
                 hash,
             })
             .collect();
         exchanges::insert(conn, &lines).await?;
-        Ok(head)
+        Ok(self.block.head())
     }
 }
 
@@ -320,6 +349,22 @@ mod tests {
         assert_ne!(head.chain, "process.till");
         assert!(head.chain.ends_with(".till"));
         assert_eq!(head.number, 1);
+    }
+
+    /// A transaction that nobody can end holds the next number: the writer goes on in a chain of its
+    /// own, and both are whole when it ends after all.
+    #[tokio::test]
+    async fn a_chain_that_is_left_is_vouched_for_by_the_next() {
+        let (store, _folder) = store().await;
+        let till = chain(Lane::Till);
+        write(&store, &till, false).await;
+        let left = write(&store, &till, true).await;
+        till.renew(now());
+        let next = write(&store, &till, false).await;
+        assert_ne!(next.chain, left.chain);
+        let mut conn = store.read().await.unwrap();
+        let links = chains::links(&mut conn, &next.chain, 1).await.unwrap();
+        assert_eq!(links, [(0, left)]);
     }
 
     #[tokio::test]
