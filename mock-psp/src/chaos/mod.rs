@@ -1,9 +1,16 @@
-//! Trouble on demand: a plan of faults for the ledger, the archive of notices and the node, set over HTTP and used up in
-//! its order. Without a plan everything works.
+//! Trouble on demand: a plan of faults for the ledger, the archive of notices and the node, set over
+//! HTTP and used up in its order. Without a plan everything works.
+//!
+//! `POST /chaos` sets a plan, `GET` shows what is left of it, `DELETE` takes it away; people find the
+//! same at `/chaos/guide`. The lists `ledger`, `aca` and `receipts` are each used up one fault per
+//! posted entry, call or delivery; with `shuffle` their order is drawn from `seed` once, when the plan
+//! is set. Nothing else is random, so the same seed and the same calls meet the same faults, also over
+//! a restart.
 
 mod fault;
 mod page;
 mod plan;
+mod receipt;
 #[cfg(test)]
 mod tests;
 
@@ -13,11 +20,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
-
 use tokio::sync::Mutex;
 
 use plan::Plan;
-pub(crate) use plan::{LedgerFault, ReceiptFate, ReceiptTrouble, When};
+pub(crate) use plan::{LedgerFault, ReceiptFate, When};
+pub(crate) use receipt::ReceiptTrouble;
 
 use crate::database::Database;
 use crate::problem::Problem;

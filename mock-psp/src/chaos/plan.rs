@@ -2,12 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::receipt::{self, ReceiptFault};
 use crate::problem::FieldError;
 
 /// Most faults one plan may hold, counted with their repetitions when shuffled.
-const FAULTS_MAX: usize = 10_000;
-/// Most copies of one receipt, and most receipts one can be held back for.
-const COUNT_MAX: u32 = 49;
+pub(super) const FAULTS_MAX: usize = 10_000;
 /// Longest pause a plan may ask for.
 const DELAY_MAX_MS: u64 = 60_000;
 
@@ -79,66 +78,6 @@ pub(crate) enum FaultBody {
     Empty,
 }
 
-/// What happens to a delivery.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ReceiptFault {
-    pub(crate) fault: Kind,
-    /// How many deliveries meet it.
-    #[serde(default = "one")]
-    pub(crate) times: u32,
-    /// How many further copies are sent, or how many later receipts go first.
-    #[serde(default = "one")]
-    pub(crate) count: u32,
-}
-
-/// The kinds of trouble a delivery can meet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Kind {
-    /// None: so that a shuffled plan strikes here and there.
-    None,
-    /// The receipt never leaves the node.
-    NotSent,
-    /// It arrives and is answered; the answer is lost on its way back.
-    ReplyLost,
-    /// The answer comes after the node's patience: for the node a timeout. Nobody has to wait for it.
-    ReplyLate,
-    /// It is sent again right after its answer, `count` times.
-    Duplicate,
-    /// `count` copies of it are sent at the same moment.
-    Parallel,
-    /// It is kept back until `count` later receipts have been sent, or its hour has come. A retry
-    /// goes as always.
-    Held,
-}
-
-/// What the plan holds for the next delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ReceiptTrouble {
-    NotSent,
-    ReplyLost,
-    ReplyLate,
-    Duplicate { count: u32 },
-    Parallel { count: u32 },
-    Held { count: u32 },
-}
-
-impl ReceiptFault {
-    pub(crate) fn trouble(&self) -> Option<ReceiptTrouble> {
-        let count = self.count;
-        match self.fault {
-            Kind::None => None,
-            Kind::NotSent => Some(ReceiptTrouble::NotSent),
-            Kind::ReplyLost => Some(ReceiptTrouble::ReplyLost),
-            Kind::ReplyLate => Some(ReceiptTrouble::ReplyLate),
-            Kind::Duplicate => Some(ReceiptTrouble::Duplicate { count }),
-            Kind::Parallel => Some(ReceiptTrouble::Parallel { count }),
-            Kind::Held => Some(ReceiptTrouble::Held { count }),
-        }
-    }
-}
-
 /// What goes wrong between the PSP counter and the gateway.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -158,7 +97,7 @@ pub(crate) struct ReceiptFate {
     pub(crate) duplicate: bool,
 }
 
-fn one() -> u32 {
+pub(super) fn one() -> u32 {
     1
 }
 
@@ -202,29 +141,10 @@ impl Plan {
                 }
             }
         }
-        let repetitions: u64 = self
-            .receipts
-            .iter()
-            .map(|fault| u64::from(fault.times))
-            .sum();
-        let is_long = repetitions > u64::try_from(FAULTS_MAX).unwrap_or(u64::MAX);
-        if self.receipts.len() > FAULTS_MAX || self.shuffle && is_long {
-            let message = format!("must hold at most {FAULTS_MAX} faults");
-            wrong("receipts", message);
-        }
-        for (index, fault) in self.receipts.iter().enumerate().take(FAULTS_MAX) {
-            if fault.times == 0 {
-                let message = "must be at least 1".to_owned();
-                wrong(&format!("receipts[{index}].times"), message);
-            }
-            if !(1..=COUNT_MAX).contains(&fault.count) {
-                let message = format!("must be 1 to {COUNT_MAX}");
-                wrong(&format!("receipts[{index}].count"), message);
-            }
-        }
         if self.node.delay_ms > DELAY_MAX_MS {
             wrong("node.delay_ms", too_slow);
         }
+        errors.extend(receipt::errors(&self.receipts));
         errors
     }
 
