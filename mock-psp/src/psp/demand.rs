@@ -28,6 +28,16 @@ const SERVICE: &str = "00009";
 const SUBJECT: &str = "00035";
 /// The notice nobody has: a station that says so is alive.
 const PROBE_NOTICE: &str = "000000000000000000";
+/// A top-up for the portal's family, as the published form of the service wants it.
+const EXAMPLE: [(&str, &str); 7] = [
+    ("amount", "50.00"),
+    ("childCode", "50004"),
+    ("childFiscalCode", "RSSGLI16A41F205M"),
+    ("childName", "Giulia Rossi"),
+    ("payerName", "Mario Rossi"),
+    ("payerFiscalCode", "RSSMRA80A01H501U"),
+    ("payerEmail", "mario@example.org"),
+];
 /// Longest document a demand may carry, in characters.
 const DATA_MAX: usize = 100_000;
 
@@ -210,8 +220,7 @@ impl<'a> DemandPage<'a> {
 
 /// `GET /psp/demand`
 pub(super) async fn form(State(town): State<Shared>) -> Response {
-    let example = [("amount", "5000"), ("description", "Ricarica mensa")];
-    let example = example.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let example = EXAMPLE.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let page = DemandPage::new(&town, document(&example.into()));
     render(StatusCode::OK, &page)
 }
