@@ -65,11 +65,12 @@ pub(super) async fn show(
     query: Result<Params<ReceiptsQuery>, Problem>,
 ) -> Result<Response, Failure> {
     let Params(query) = query?;
-    page(&town, query, None).await
+    page(&town, StatusCode::OK, query, None).await
 }
 
 async fn page(
     town: &Town,
+    status: StatusCode,
     query: ReceiptsQuery,
     message: Option<Message>,
 ) -> Result<Response, Failure> {
@@ -95,7 +96,7 @@ async fn page(
         is_cut: i64::try_from(found.len()).unwrap_or(i64::MAX) >= ROWS_MAX,
         rows: found.into_iter().map(|owed| row(town, owed)).collect(),
     };
-    Ok(render(StatusCode::OK, &page))
+    Ok(render(status, &page))
 }
 
 fn row(town: &Town, owed: Delivery) -> Row {
@@ -148,8 +149,20 @@ pub(super) async fn act(State(town): State<Shared>, request: Request) -> Result<
     if seconds > 0 {
         queue::advance(&town, seconds).await?;
     }
-    if let Some(name) = fields.certificate {
-        certificate::switch(&town, &name).await?;
+    if let Some(name) = fields.certificate
+        && let Err(problem) = certificate::switch(&town, &name).await
+    {
+        let message = Message {
+            is_good: false,
+            text: format!("Il certificato non cambia: {}.", problem.detail),
+        };
+        return page(
+            &town,
+            problem.status,
+            ReceiptsQuery::default(),
+            Some(message),
+        )
+        .await;
     }
     let probed = fields.probe.as_deref();
     if let Some(creditor) = probed.and_then(|code| town.config.creditor(code)) {
@@ -162,7 +175,13 @@ pub(super) async fn act(State(town): State<Shared>, request: Request) -> Result<
                 format!("La stazione di {} non risponde come deve.", creditor.name)
             },
         };
-        return page(&town, ReceiptsQuery::default(), Some(message)).await;
+        return page(
+            &town,
+            StatusCode::OK,
+            ReceiptsQuery::default(),
+            Some(message),
+        )
+        .await;
     }
     Ok(Redirect::to("/node").into_response())
 }

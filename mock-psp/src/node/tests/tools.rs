@@ -152,4 +152,9 @@ async fn the_page_shows_the_queue_and_moves_the_clock() {
     );
     let plain = world.post_form("/node", &[("certificate", "next")]).await;
     assert_eq!(plain.status, StatusCode::CONFLICT);
+    assert!(
+        plain.text.contains("Il certificato non cambia"),
+        "{}",
+        plain.text
+    );
 }
