@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use tokio::sync::Notify;
 
+use crate::channel::node::tls::{Certificates, TlsError};
 use crate::channel::node::{self, Guard, SchemaError};
 use crate::clock::{Clock, Ids};
 use crate::config::{Config, ConfigError};
@@ -14,6 +15,7 @@ use crate::desk::{Desk, Tasks};
 use crate::domain::creditor::Register;
 use crate::job::{Holder, Job, JobError, Progress};
 use crate::ledger::{Courier, CourierError};
+use crate::metrics::{Metrics, MetricsError};
 use crate::store::{Store, StoreError, idempotency};
 use crate::web;
 
@@ -42,6 +44,9 @@ pub enum AppError {
     /// The ledger's client cannot be made.
     #[error(transparent)]
     Courier(#[from] CourierError),
+    /// The metrics cannot be set up.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
 }
 
 /// Rows that a job changes in one transaction: receipts wait for no longer than that takes.
@@ -66,7 +71,14 @@ impl App {
         let token = config.ledger_token()?;
         let store = Store::open(&config.database).await?;
         store.migrate().await?;
-        let (desk, tasks) = Desk::open(store, register, ids, clock.clone(), &config);
+        let (desk, tasks) = Desk::open(
+            store,
+            register,
+            ids,
+            clock.clone(),
+            Metrics::new()?,
+            &config,
+        );
         let mut jobs = vec![
             closing(&desk, &clock, &config),
             housekeeping(&desk, &clock, &config),
@@ -93,22 +105,38 @@ impl App {
             self.desk.clone(),
             self.clock.clone(),
             self.config.web.clone(),
+            self.config.metrics.clone(),
         )
     }
 
-    /// The routes of the node's listener.
+    /// The routes of the node's listener, when nobody has to show a certificate.
     pub fn node(&self) -> Router {
+        self.node_with(None)
+    }
+
+    /// The routes of the node's listener.
+    pub fn node_with(&self, certificates: Option<Certificates>) -> Router {
         node::router(
             self.desk.clone(),
             self.clock.clone(),
             self.config.node.clone(),
             self.guard.clone(),
+            certificates,
         )
     }
 
     /// The judge of what leaves the node's door.
     pub fn guard(&self) -> &Arc<Guard> {
         &self.guard
+    }
+
+    /// The certificates of the node's listener, when there are any.
+    ///
+    /// # Errors
+    /// They cannot be used.
+    pub fn certificates(&self) -> Result<Option<Certificates>, TlsError> {
+        let metrics = self.desk.metrics().clone();
+        Certificates::open(&self.config.node, self.clock.clone(), metrics)
     }
 
     /// The jobs.
@@ -133,6 +161,7 @@ impl App {
             name: self.desk.ids().next(self.clock.now()),
             store,
             clock: self.clock.clone(),
+            metrics: self.desk.metrics().clone(),
         }
     }
 }

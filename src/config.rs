@@ -4,6 +4,7 @@
 //! [`Config::register`] then checks the meaning and reports every mistake at once.
 
 mod creditors;
+mod network;
 mod operators;
 mod services;
 
@@ -13,6 +14,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 pub use creditors::{CreditorConfig, NumberingConfig, ReceiptsConfig, RepeatedConfig};
+pub use network::{Network, NetworkError};
 pub use operators::OperatorConfig;
 pub use services::{CatalogueConfig, ServiceConfig};
 
@@ -37,6 +39,8 @@ pub struct Config {
     pub journal: Journal,
     /// The jobs.
     pub jobs: Jobs,
+    /// The metrics.
+    pub metrics: Metrics,
     /// The log.
     pub log: Log,
     /// The creditors.
@@ -59,6 +63,10 @@ pub struct Web {
     pub body_limit_kib: usize,
     /// Longest request in seconds.
     pub timeout_s: u64,
+    /// Open connections, at most.
+    pub connections: usize,
+    /// Open connections of one address, at most.
+    pub connections_per_address: usize,
 }
 
 /// Section `[node]`.
@@ -75,8 +83,14 @@ pub struct Node {
     pub read_deadline_s: u64,
     /// Deadline of a receipt in seconds.
     pub receipt_deadline_s: u64,
+    /// Open connections, at most.
+    pub connections: usize,
+    /// Open connections of one address, at most.
+    pub connections_per_address: usize,
     /// Mutual TLS.
     pub tls: Tls,
+    /// A proxy that ends TLS for us.
+    pub proxy: Proxy,
 }
 
 /// Section `[node.tls]`.
@@ -96,6 +110,35 @@ pub struct Tls {
     pub allowed_subjects: Vec<String>,
     /// Longest handshake in seconds.
     pub handshake_timeout_s: u64,
+    /// Revocation lists of the authorities, PEM.
+    pub crl_file: PathBuf,
+    /// Seconds between two looks at the files.
+    pub reload_every_s: u64,
+}
+
+/// Section `[node.proxy]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proxy {
+    /// Whether a proxy before the door ends TLS.
+    pub enabled: bool,
+    /// Who is the proxy.
+    #[serde(deserialize_with = "list")]
+    pub addresses: Vec<Network>,
+    /// The header with the client's certificate.
+    pub header: String,
+    /// What stands in it.
+    pub format: ProxyFormat,
+}
+
+/// How a proxy hands the client's certificate on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProxyFormat {
+    /// The whole certificate, PEM, percent-encoded.
+    EscapedPem,
+    /// Its subject (RFC 4514).
+    SubjectDn,
 }
 
 /// Section `[database]`.
@@ -199,6 +242,17 @@ pub struct Jobs {
     pub housekeeping_every_s: u64,
     /// Hours an idempotency key is remembered.
     pub idempotency_hours: i64,
+}
+
+/// Section `[metrics]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
+    /// Whether there is a page with the metrics.
+    pub enabled: bool,
+    /// Who may read it.
+    #[serde(deserialize_with = "list")]
+    pub addresses: Vec<Network>,
 }
 
 /// Section `[log]`.

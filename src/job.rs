@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::domain::day::Instant;
+use crate::metrics::Metrics;
 use crate::store::leases::Lease;
 use crate::store::{Store, StoreError, leases};
 
@@ -92,6 +93,8 @@ pub struct Holder {
     pub clock: Clock,
     /// The name of this process.
     pub name: String,
+    /// What is counted.
+    pub metrics: Metrics,
 }
 
 impl Runner {
@@ -145,16 +148,25 @@ impl Holder {
         if !self.take(job.name).await? {
             return Ok(None);
         }
-        // In a task of its own, so that a panic in it is an error of the run and not the end of it.
-        let mut run = tokio::spawn((job.run)());
+        // In a task of its own, so that a panic in it is an error of the run and not the end of it;
+        // in a set, so that it ends when nobody waits for it any more.
+        let mut run = JoinSet::new();
+        run.spawn((job.run)());
         let mut beat = tokio::time::interval(HEARTBEAT);
         beat.reset();
         let ended = loop {
             tokio::select! {
-                ended = &mut run => break ended.unwrap_or(Err(JobError::Died)),
+                ended = run.join_next() => break match ended {
+                    Some(Ok(ended)) => ended,
+                    Some(Err(_)) | None => Err(JobError::Died),
+                },
                 _ = beat.tick() => self.renew(job.name).await,
             }
         };
+        if let Err(JobError::Store(_)) = &ended {
+            self.metrics.store_error("job");
+        }
+        self.metrics.job(job.name, ended.is_ok(), self.clock.now());
         let error = ended.as_ref().err().map(ToString::to_string);
         self.give(job.name, error.as_deref()).await?;
         ended.map(Some)

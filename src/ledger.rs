@@ -27,6 +27,7 @@ use crate::domain::ids::CaseId;
 use crate::domain::party::FiscalCode;
 use crate::domain::payment::{Case, CaseCode, LedgerEntry};
 use crate::job::{Job, Progress};
+use crate::metrics::Metrics;
 use crate::store::cases::OpenCase;
 use crate::store::entries::{Account, Attempt, Closing, Owed, Unreadable};
 use crate::store::{Store, StoreError, cases, entries};
@@ -43,6 +44,7 @@ pub struct Courier {
     token: SecretString,
     in_flight: usize,
     pauses: Vec<i64>,
+    metrics: Metrics,
 }
 
 /// Entries in one run.
@@ -78,6 +80,7 @@ impl Courier {
             token,
             in_flight: config.in_flight,
             pauses: config.retry_pauses_s.clone(),
+            metrics: desk.metrics().clone(),
         })
     }
 
@@ -144,6 +147,9 @@ impl Courier {
             .collect();
         cases::insert(&mut tx, &opened).await?;
         tx.commit().await?;
+        for OpenCase { case, .. } in &opened {
+            self.metrics.case(case.code.as_str());
+        }
         Ok(())
     }
 

@@ -15,14 +15,14 @@
 //! * [`store`]: the only place with SQL, one text for SQLite and PostgreSQL.
 //! * [`wire`]: codecs without business: XML, SOAP, fingerprints.
 //! * [`domain`]: the pure centre: what a debt and a payment are, and every decision about them.
-//! * [`config`], [`clock`], [`log`]: settings; time and chance; the log.
+//! * [`config`], [`clock`], [`log`], [`metrics`]: settings; time and chance; the log; what is counted.
 //!
 //! # Who may import whom
 //!
 //! `main → cli → app → { channel, ledger, web, job } → desk → { store, wire } → domain`. Whoever
 //! stands on the left may use whatever stands further right, never the other way round; a rail
-//! never imports another rail or `web`. [`config`], [`clock`] and [`log`] are values that everybody
-//! above the domain may hold. `tests/house.rs` guards this.
+//! never imports another rail or `web`. [`config`], [`clock`], [`log`] and [`metrics`] are values that
+//! everybody above the domain may hold. `tests/house.rs` guards this.
 //!
 //! # One payment
 //!
@@ -62,6 +62,7 @@ pub mod domain;
 pub mod job;
 pub mod ledger;
 pub mod log;
+pub mod metrics;
 pub mod store;
 pub mod web;
 pub mod wire;

@@ -4,57 +4,88 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use secrecy::ExposeSecret;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Outcome, Reported, answer, serve};
+use super::{Outcome, Reported, answer};
+use crate::channel::node::tls;
+use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
+use crate::domain::day::Instant;
+use crate::metrics::Credential;
 use crate::store::Store;
 use crate::store::migrate::Schema;
 
 /// What was looked at, and what is wrong with it.
+#[derive(Default)]
 struct Finding {
     what: &'static str,
     wrong: Vec<String>,
+    /// What will be wrong soon.
+    warnings: Vec<String>,
+    /// What is worth knowing.
+    notes: Vec<String>,
+    /// The same for programs.
+    details: Vec<Value>,
+}
+
+impl Finding {
+    fn of(what: &'static str, wrong: Vec<String>) -> Finding {
+        Finding {
+            what,
+            wrong,
+            ..Finding::default()
+        }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let mut lines = vec![];
+        if self.wrong.is_empty() && self.warnings.is_empty() {
+            lines.push(format!("ok      {}", self.what));
+        }
+        for (word, texts) in [
+            ("WRONG  ", &self.wrong),
+            ("WARNING", &self.warnings),
+            ("       ", &self.notes),
+        ] {
+            lines.extend(texts.iter().map(|t| format!("{word} {}: {t}", self.what)));
+        }
+        lines
+    }
+
+    fn value(&self) -> Value {
+        let mut value = json!({ "checked": self.what, "mistakes": self.wrong });
+        if let Some(value) = value.as_object_mut() {
+            if !self.warnings.is_empty() {
+                value.insert("warnings".to_owned(), json!(self.warnings));
+            }
+            if !self.details.is_empty() {
+                value.insert("certificates".to_owned(), json!(self.details));
+            }
+        }
+        value
+    }
 }
 
 pub(super) async fn run(reported: &Reported) -> Outcome {
     let config = reported.configured.load()?;
+    let (credentials, wrong) = certificates(&config);
+    let mut shown = Finding::of("node certificates", wrong);
+    for credential in &credentials {
+        judge(credential, Clock::System.now(), &mut shown);
+    }
     let findings = [
-        Finding {
-            what: "configuration",
-            wrong: mistakes(config.register().map(drop)),
-        },
-        Finding {
-            what: "creditors",
-            wrong: creditors(&config),
-        },
-        Finding {
-            what: "ledger token",
-            wrong: token(&config),
-        },
-        Finding {
-            what: "node certificates",
-            wrong: certificates(&config),
-        },
-        Finding {
-            what: "database",
-            wrong: database(&config).await.err().into_iter().collect(),
-        },
+        Finding::of("configuration", mistakes(config.register().map(drop))),
+        Finding::of("creditors", creditors(&config)),
+        Finding::of("ledger token", token(&config)),
+        shown,
+        Finding::of(
+            "database",
+            database(&config).await.err().into_iter().collect(),
+        ),
     ];
     let is_well = findings.iter().all(|finding| finding.wrong.is_empty());
-    let values: Vec<_> = findings
-        .iter()
-        .map(|f| json!({ "checked": f.what, "mistakes": f.wrong }))
-        .collect();
-    let mut lines = vec![];
-    for finding in &findings {
-        if finding.wrong.is_empty() {
-            lines.push(format!("ok      {}", finding.what));
-        }
-        for wrong in &finding.wrong {
-            lines.push(format!("WRONG   {}: {wrong}", finding.what));
-        }
-    }
+    let values: Vec<Value> = findings.iter().map(Finding::value).collect();
+    let lines: Vec<String> = findings.iter().flat_map(Finding::lines).collect();
     answer(
         reported.json,
         &json!({ "ok": is_well, "findings": values }),
@@ -92,32 +123,56 @@ fn token(config: &Config) -> Vec<String> {
     }
 }
 
-fn certificates(config: &Config) -> Vec<String> {
+fn certificates(config: &Config) -> (Vec<Credential>, Vec<String>) {
     let tls = &config.node.tls;
-    if !config.node.enabled || !tls.enabled {
-        return vec![];
-    }
-    let missing: Vec<String> = [
+    let files = [
         ("certificate_file", &tls.certificate_file),
         ("key_file", &tls.key_file),
         ("client_ca_file", &tls.client_ca_file),
-    ]
-    .iter()
-    .filter_map(|(key, file)| {
-        if file.as_os_str().is_empty() {
-            Some(format!("node.tls.{key} is not set"))
-        } else if !file.exists() {
-            Some(format!("node.tls.{key}: {} does not exist", file.display()))
-        } else {
-            None
-        }
-    })
-    .collect();
+    ];
+    let missing: Vec<String> = files
+        .iter()
+        .filter(|(key, _)| config.node.enabled && (tls.enabled || *key == "client_ca_file"))
+        .filter(|_| tls.enabled || tls::is_needed(&config.node))
+        .filter(|(_, file)| file.as_os_str().is_empty())
+        .map(|(key, _)| format!("node.tls.{key} is not set"))
+        .collect();
     if !missing.is_empty() {
-        return missing;
+        return (vec![], missing);
     }
-    let tried = serve::try_tls(config).map_err(|error| chain(&error));
-    tried.err().into_iter().collect()
+    match tls::inspect(&config.node) {
+        Ok((found, wrong)) => (found, wrong.iter().map(|error| chain(error)).collect()),
+        Err(error) => (vec![], vec![chain(&error)]),
+    }
+}
+
+/// What is wrong with the dates of a certificate, or will soon be.
+fn judge(credential: &Credential, now: Instant, found: &mut Finding) {
+    let days = credential.days_left(now);
+    let (role, subject) = (credential.role, credential.subject.as_str());
+    let (from, to) = (credential.not_before, credential.not_after);
+    if now >= to {
+        found
+            .wrong
+            .push(format!("{role} {subject} has ended on {to}"));
+    } else if now < from {
+        found
+            .wrong
+            .push(format!("{role} {subject} begins to hold on {from}"));
+    } else if days < tls::WARN_DAYS {
+        let warning = format!("{role} {subject} ends on {to}, in {days} days");
+        found.warnings.push(warning);
+    } else {
+        let line = format!("{role} {subject} ends on {to}, in {days} days");
+        found.notes.push(line);
+    }
+    found.details.push(json!({
+        "role": role,
+        "subject": subject,
+        "not_before": from.to_string(),
+        "not_after": to.to_string(),
+        "days_left": days,
+    }));
 }
 
 /// Looks, and makes nothing: neither a file nor a schema.

@@ -3,27 +3,41 @@
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::{Handle, Server};
 use hyper_util::rt::TokioTimer;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::JoinHandle;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::MissedTickBehavior;
 
 use super::Outcome;
-use super::capped::Capped;
+use super::capped::{Bounds, Capped};
 use crate::app::App;
-use crate::channel::node::tls::{PeerAcceptor, TlsError};
+use crate::channel::node::tls::{self, Certificates, PeerAcceptor};
 use crate::clock::{Clock, Ids};
 use crate::config::Config;
 use crate::desk::Tasks;
 use crate::job::Runner;
 use crate::log;
+use crate::metrics::Metrics;
 
-/// Open connections may finish for so long when we stop.
-const DRAIN: Duration = Duration::from_secs(10);
+/// Before the doors close, every answer says for so long that its connection ends with it: a client
+/// that keeps connections open then sends nothing into one that we are closing.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// After that, requests that are being answered may finish for so long.
+const DRAIN: Duration = Duration::from_secs(6);
+/// And what waits in memory may be written for so long.
+const REST: Duration = Duration::from_secs(2);
 /// Longest time for the head of a request.
 const HEAD: Duration = Duration::from_secs(10);
 
@@ -41,7 +55,10 @@ pub(super) struct Gateway {
     tasks: Tasks,
     runner: Runner,
     handle: Handle<SocketAddr>,
+    is_leaving: Arc<AtomicBool>,
     servers: Vec<JoinHandle<std::io::Result<()>>>,
+    /// Looks at the files of the certificates.
+    watch: JoinSet<()>,
 }
 
 /// A listener cannot be bound.
@@ -100,23 +117,59 @@ impl Gateway {
         config: Config,
         listeners: Listeners,
     ) -> Result<Gateway, Box<dyn Error>> {
-        let acceptor = tls(&config)?;
+        // Before anything is written: what cannot work is said at once.
+        let (_, wrong) = tls::inspect(&config.node)?;
+        if let Some(wrong) = wrong.into_iter().next() {
+            return Err(wrong.into());
+        }
+        warn_of_plain_door(&config);
         let (app, tasks) = App::build(config, Clock::System, Ids::default()).await?;
-        let handle = Handle::new();
-        let mut servers = vec![listen(listeners.web, app.web(), &handle)?];
+        let certificates = app.certificates()?;
+        let house = House {
+            handle: Handle::new(),
+            is_leaving: Arc::default(),
+            metrics: app.desk().metrics().clone(),
+        };
+        let config = app.config();
+        let bounds = Bounds {
+            listener: "web",
+            all: config.web.connections,
+            per_address: config.web.connections_per_address,
+            shared: vec![],
+        };
+        let mut servers = vec![house.listen(listeners.web, app.web(), bounds)?];
         if let Some(listener) = listeners.node {
-            servers.push(match acceptor {
-                Some(acceptor) => listen_tls(listener, app.node(), acceptor, &handle)?,
-                None => listen(listener, app.node(), &handle)?,
+            let bounds = Bounds {
+                listener: "node",
+                all: config.node.connections,
+                per_address: config.node.connections_per_address,
+                shared: match config.node.proxy.enabled {
+                    true => config.node.proxy.addresses.clone(),
+                    false => vec![],
+                },
+            };
+            let router = app.node_with(certificates.clone());
+            servers.push(match (&certificates, config.node.tls.enabled) {
+                (Some(certificates), true) => {
+                    let acceptor = PeerAcceptor::new(certificates.clone());
+                    house.listen_tls(listener, router, acceptor, bounds)?
+                }
+                _ => house.listen(listener, router, bounds)?,
             });
         }
+        let mut watch = JoinSet::new();
+        let every = Duration::from_secs(config.node.tls.reload_every_s.max(1));
+        let hangup = signal(SignalKind::hangup())?;
+        watch.spawn(look_after(certificates, every, hangup));
         let runner = Runner::start(app.jobs().to_vec(), &app.holder());
         Ok(Gateway {
             app,
             tasks,
             runner,
-            handle,
+            handle: house.handle,
+            is_leaving: house.is_leaving,
             servers,
+            watch,
         })
     }
 
@@ -126,72 +179,138 @@ impl Gateway {
         self.app.desk()
     }
 
-    /// Lets open requests finish, writes what waits, and closes the store.
-    pub(super) async fn stop(self) {
-        self.handle.graceful_shutdown(Some(DRAIN));
-        for server in self.servers {
-            match server.await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::error!(%error, "a listener ended badly"),
-                Err(error) => tracing::error!(%error, "a listener ended badly"),
+    /// Lets open requests and runs finish, writes what waits, and closes the store; in ten seconds
+    /// at most. What is cut off then is done again after the next start.
+    pub(super) async fn stop(mut self) {
+        self.watch.shutdown().await;
+        let doors = async {
+            self.is_leaving.store(true, Ordering::SeqCst);
+            tokio::time::sleep(FAREWELL).await;
+            self.handle.graceful_shutdown(Some(DRAIN));
+            for server in self.servers {
+                match server.await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::error!(%error, "a listener ended badly"),
+                    Err(error) => tracing::error!(%error, "a listener ended badly"),
+                }
             }
+        };
+        let runs = tokio::time::timeout(FAREWELL + DRAIN, self.runner.stop());
+        let ((), runs) = tokio::join!(doors, runs);
+        if runs.is_err() {
+            tracing::warn!("a job was cut off; it goes on after the next start");
         }
-        self.runner.stop().await;
         let store = self.app.desk().store().clone();
         drop(self.app);
-        self.tasks.finish().await;
-        store.close().await;
+        let rest = async {
+            self.tasks.finish().await;
+            store.close().await;
+        };
+        if tokio::time::timeout(REST, rest).await.is_err() {
+            tracing::error!("the database does not take what waits; lines of the journal are lost");
+        }
     }
 }
 
-fn tls(config: &Config) -> Result<Option<PeerAcceptor>, Box<dyn Error>> {
-    if !config.node.enabled {
-        return Ok(None);
+/// Looks at the certificates now and then, and at once when it is told to by SIGHUP. Without any the
+/// signal does nothing, rather than end the process.
+async fn look_after(certificates: Option<Certificates>, every: Duration, mut hangup: Signal) {
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.tick().await;
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            told = hangup.recv() => match told {
+                Some(()) => tracing::info!("looking at the certificates, as told by SIGHUP"),
+                None => return,
+            },
+        }
+        if let Some(certificates) = certificates.clone()
+            && let Err(error) = tokio::task::spawn_blocking(move || certificates.look()).await
+        {
+            tracing::error!(%error, "the certificates could not be looked at");
+        }
     }
-    if config.node.tls.enabled {
-        return Ok(Some(PeerAcceptor::new(&config.node.tls)?));
+}
+
+fn warn_of_plain_door(config: &Config) {
+    if !config.node.enabled || config.node.tls.enabled || config.node.proxy.enabled {
+        return;
     }
     let address: Option<SocketAddr> = config.node.listen.parse().ok();
     if address.is_none_or(|address| !is_loopback(address.ip())) {
         tracing::warn!(
-            "the node's door speaks without TLS on an address that others can reach: \
-             put a proxy that ends mutual TLS before it"
+            "the node's door speaks without TLS on an address that others can reach, and believes \
+             everybody: turn on node.tls, or node.proxy with a proxy that ends mutual TLS"
         );
     }
-    Ok(None)
 }
 
 fn is_loopback(ip: IpAddr) -> bool {
     ip.is_loopback()
 }
 
-fn listen(
-    listener: TcpListener,
-    router: Router,
-    handle: &Handle<SocketAddr>,
-) -> std::io::Result<JoinHandle<std::io::Result<()>>> {
-    let mut server = axum_server::from_tcp(listener)?
-        .acceptor(Capped::new(NoDelayAcceptor::new()))
-        .handle(handle.clone());
-    set_limits(&mut server);
-    Ok(tokio::spawn(
-        server.http1_only().serve(router.into_make_service()),
-    ))
+/// What the listeners have in common.
+struct House {
+    handle: Handle<SocketAddr>,
+    is_leaving: Arc<AtomicBool>,
+    metrics: Metrics,
 }
 
-fn listen_tls(
-    listener: TcpListener,
-    router: Router,
-    acceptor: PeerAcceptor,
-    handle: &Handle<SocketAddr>,
-) -> std::io::Result<JoinHandle<std::io::Result<()>>> {
-    let mut server = axum_server::from_tcp(listener)?
-        .acceptor(Capped::new(acceptor))
-        .handle(handle.clone());
-    set_limits(&mut server);
-    Ok(tokio::spawn(
-        server.http1_only().serve(router.into_make_service()),
-    ))
+impl House {
+    fn listen(
+        &self,
+        listener: TcpListener,
+        router: Router,
+        bounds: Bounds,
+    ) -> std::io::Result<JoinHandle<std::io::Result<()>>> {
+        let mut server = axum_server::from_tcp(listener)?
+            .acceptor(self.capped(NoDelayAcceptor::new(), bounds))
+            .handle(self.handle.clone());
+        set_limits(&mut server);
+        let service = self.service(router);
+        Ok(tokio::spawn(server.http1_only().serve(service)))
+    }
+
+    fn listen_tls(
+        &self,
+        listener: TcpListener,
+        router: Router,
+        acceptor: PeerAcceptor,
+        bounds: Bounds,
+    ) -> std::io::Result<JoinHandle<std::io::Result<()>>> {
+        let mut server = axum_server::from_tcp(listener)?
+            .acceptor(self.capped(acceptor, bounds))
+            .handle(self.handle.clone());
+        set_limits(&mut server);
+        let service = self.service(router);
+        Ok(tokio::spawn(server.http1_only().serve(service)))
+    }
+
+    fn capped<A>(&self, acceptor: A, bounds: Bounds) -> Capped<A> {
+        Capped::new(acceptor, bounds, self.metrics.clone())
+    }
+
+    fn service(&self, router: Router) -> IntoMakeServiceWithConnectInfo<Router, SocketAddr> {
+        router
+            .layer(from_fn_with_state(self.is_leaving.clone(), say_farewell))
+            .into_make_service_with_connect_info()
+    }
+}
+
+/// While we are leaving, tells the client that the connection ends with this answer.
+async fn say_farewell(
+    State(is_leaving): State<Arc<AtomicBool>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut response = next.run(request).await;
+    if is_leaving.load(Ordering::SeqCst) {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    response
 }
 
 /// A client that says nothing, or sends the head of its request drop by drop, is turned away. HTTP/1
@@ -211,14 +330,6 @@ pub(super) async fn stop_signal() -> std::io::Result<()> {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
-    }
-    Ok(())
-}
-
-/// Whether the settings of TLS can be used; for `check`.
-pub(super) fn try_tls(config: &Config) -> Result<(), TlsError> {
-    if config.node.enabled && config.node.tls.enabled {
-        PeerAcceptor::new(&config.node.tls)?;
     }
     Ok(())
 }

@@ -120,6 +120,30 @@ impl Review {
     }
 }
 
+impl Review {
+    /// One of the two ends TLS, never both; and a proxy is believed from named addresses only.
+    fn proxy(&mut self, node: &super::Node) {
+        if node.tls.enabled && node.tls.reload_every_s == 0 {
+            self.wrong("node.tls.reload_every_s", "must be at least 1");
+        }
+        if !node.proxy.enabled {
+            return;
+        }
+        if node.tls.enabled {
+            self.wrong(
+                "node.proxy.enabled",
+                "the door itself ends TLS: turn node.tls.enabled off, or this",
+            );
+        }
+        if node.proxy.addresses.is_empty() {
+            self.wrong("node.proxy.addresses", "needs the address of the proxy");
+        }
+        if axum::http::HeaderName::try_from(&node.proxy.header).is_err() {
+            self.wrong("node.proxy.header", "is not the name of a header");
+        }
+    }
+}
+
 impl Config {
     /// The register of creditors.
     ///
@@ -150,6 +174,16 @@ impl Config {
             ("desk.queue_limit", self.desk.queue_limit),
             ("journal.queue_limit", self.journal.queue_limit),
             ("ledger.in_flight", self.ledger.in_flight),
+            ("web.connections", self.web.connections),
+            (
+                "web.connections_per_address",
+                self.web.connections_per_address,
+            ),
+            ("node.connections", self.node.connections),
+            (
+                "node.connections_per_address",
+                self.node.connections_per_address,
+            ),
         ] {
             if value == 0 {
                 review.wrong(name, "must be at least 1");
@@ -169,6 +203,7 @@ impl Config {
                 "needs pauses of at least one second",
             );
         }
+        review.proxy(&self.node);
         if review.mistakes.is_empty() {
             Ok(Register::new(creditors).operated_by(operators))
         } else {

@@ -22,6 +22,7 @@ impl Desk {
             cases::insert(&mut tx, std::slice::from_ref(&open)).await?;
             tx.commit().await.map_err(StoreError::from)
         };
+        self.metrics().case(open.case.code.as_str());
         if let Err(error) = written.await {
             tracing::error!(
                 error = &error as &dyn std::error::Error,

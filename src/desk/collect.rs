@@ -21,6 +21,7 @@ use crate::clock::{Clock, Ids};
 use crate::config;
 use crate::domain::creditor::ReceiptPolicy;
 use crate::domain::payment::{Case, CaseCode, Collection};
+use crate::metrics::Metrics;
 use crate::store::documents::Document;
 use crate::store::{Store, StoreError, documents};
 
@@ -78,6 +79,20 @@ pub enum Collected {
     Foreign,
 }
 
+impl Collected {
+    /// The word for it in the metrics.
+    fn word(&self) -> &'static str {
+        match self {
+            Collected::Recorded => "recorded",
+            Collected::Repeated => "repeated",
+            Collected::Conflict => "conflict",
+            Collected::Kept(_) => "kept",
+            Collected::Refused(_) => "refused",
+            Collected::Foreign => "foreign",
+        }
+    }
+}
+
 impl Desk {
     /// Records a message about money and gives the reply to it, after the commit.
     ///
@@ -115,6 +130,7 @@ impl Till {
         clock: Clock,
         owed: Arc<Notify>,
         process: &str,
+        metrics: Metrics,
         config: &config::Desk,
     ) -> (Till, JoinHandle<()>) {
         let (sender, receiver) = mpsc::channel(config.queue_limit);
@@ -124,9 +140,15 @@ impl Till {
             ids,
             clock,
             owed,
+            metrics,
         };
         let task = supervise("till", writer.run(receiver, config.batch_limit));
         (Till { sender }, task)
+    }
+
+    /// Receipts that wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.sender.max_capacity() - self.sender.capacity()
     }
 }
 
@@ -136,6 +158,7 @@ struct Writer {
     clock: Clock,
     owed: Arc<Notify>,
     chain: Chain,
+    metrics: Metrics,
 }
 
 impl Writer {
@@ -164,16 +187,16 @@ impl Writer {
         match self.record_together(deposits).await {
             Ok(replies) => replies.into_iter().map(Some).collect(),
             Err(error) if deposits.len() == 1 || error.is_outage() => {
-                log_failure(&error);
+                self.log_failure(&error);
                 deposits.iter().map(|_| None).collect()
             }
             Err(error) => {
-                log_failure(&error);
+                self.log_failure(&error);
                 let mut replies = vec![];
                 for deposit in deposits {
                     let alone = self.record_together(std::slice::from_ref(deposit)).await;
                     if let Err(error) = &alone {
-                        log_failure(error);
+                        self.log_failure(error);
                     }
                     replies.push(alone.ok().and_then(|mut replies| replies.pop()));
                 }
@@ -213,24 +236,30 @@ impl Writer {
         documents::insert(&mut tx, &papers).await?;
         let mut book = Book::open(&mut tx, &self.ids, deposits, now).await?;
         let mut replies = vec![];
+        let mut results = vec![];
         for (deposit, paper) in deposits.iter().zip(&papers) {
             let collected = book.decide(deposit);
             let reply = (deposit.print)(&collected, &deposit.call.subject);
             book.note(deposit.call.exchange(&self.ids, paper, &reply));
+            results.push(collected.word());
             replies.push(reply);
         }
         let writes = book.close();
         let head = writes.apply(&mut tx, &self.chain, now).await?;
         tx.commit().await?;
         self.chain.settle(head);
-        writes.log();
+        writes.log(&self.metrics);
+        for result in results {
+            self.metrics.receipt(result);
+        }
         Ok((replies, writes.is_owed()))
     }
-}
 
-fn log_failure(error: &StoreError) {
-    tracing::error!(
-        error = error as &dyn std::error::Error,
-        "receipts could not be recorded"
-    );
+    fn log_failure(&self, error: &StoreError) {
+        self.metrics.store_error("till");
+        tracing::error!(
+            error = error as &dyn std::error::Error,
+            "receipts could not be recorded"
+        );
+    }
 }

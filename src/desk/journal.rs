@@ -36,6 +36,7 @@ use crate::domain::day::Instant;
 use crate::domain::ids::{DocumentId, ExchangeId};
 use crate::domain::notice::NoticeNumber;
 use crate::domain::text::cut;
+use crate::metrics::Metrics;
 use crate::store::documents::Document;
 use crate::store::exchanges::{Direction, Exchange, Kind, Paper};
 use crate::store::{Store, StoreError};
@@ -208,6 +209,7 @@ struct Shared {
     lines: Chain,
     seals: Chain,
     given_up: AtomicU64,
+    metrics: Metrics,
 }
 
 #[derive(Debug)]
@@ -225,6 +227,7 @@ impl Journal {
         ids: Ids,
         clock: Clock,
         process: &str,
+        metrics: Metrics,
         config: &config::Journal,
     ) -> (Journal, JoinHandle<()>) {
         let (sender, receiver) = mpsc::channel(config.queue_limit);
@@ -235,6 +238,7 @@ impl Journal {
             ids,
             clock,
             given_up: AtomicU64::new(0),
+            metrics,
         });
         let flush = Duration::from_millis(config.flush_ms);
         let task = supervise("journal", shared.clone().write_all(receiver, flush));
@@ -313,6 +317,7 @@ impl Journal {
 
 impl Shared {
     fn give_up(&self, lines: usize) {
+        self.metrics.given_up(lines);
         let lines = u64::try_from(lines).unwrap_or(u64::MAX);
         self.given_up.fetch_add(lines, Ordering::Relaxed);
     }

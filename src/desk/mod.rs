@@ -21,6 +21,7 @@ use crate::clock::Ids;
 use crate::config;
 use crate::domain::creditor::Register;
 use crate::domain::refusal::Refusal;
+use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
 
 use collect::Till;
@@ -35,6 +36,7 @@ pub struct Desk {
     till: Till,
     journal: Journal,
     owed: Arc<Notify>,
+    metrics: Metrics,
 }
 
 /// The tasks behind a desk: they end when every clone of the desk is gone and all that waited is
@@ -114,6 +116,7 @@ impl Desk {
         register: Arc<Register>,
         ids: Ids,
         clock: crate::clock::Clock,
+        metrics: Metrics,
         config: &config::Config,
     ) -> (Desk, Tasks) {
         let owed = Arc::new(Notify::new());
@@ -124,10 +127,17 @@ impl Desk {
             clock.clone(),
             owed.clone(),
             &process,
+            metrics.clone(),
             &config.desk,
         );
-        let (journal, journal_task) =
-            Journal::start(store.clone(), ids.clone(), clock, &process, &config.journal);
+        let (journal, journal_task) = Journal::start(
+            store.clone(),
+            ids.clone(),
+            clock,
+            &process,
+            metrics.clone(),
+            &config.journal,
+        );
         let desk = Desk {
             store,
             register,
@@ -135,6 +145,7 @@ impl Desk {
             till,
             journal,
             owed,
+            metrics,
         };
         (desk, Tasks(vec![till_task, journal_task]))
     }
@@ -157,6 +168,16 @@ impl Desk {
     /// Where exchanges are written down.
     pub fn journal(&self) -> &Journal {
         &self.journal
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Receipts that wait for the till.
+    pub fn waiting(&self) -> usize {
+        self.till.waiting()
     }
 
     /// Rings when something new is owed to the ledger.

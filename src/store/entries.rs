@@ -26,6 +26,11 @@ statements! {
     /// Counted up to a bound: whoever asks wants to know whether much is owed, not how much.
     OWED = "SELECT COUNT(*) AS owed FROM (SELECT id FROM ledger_entries WHERE state = 'owed' \
         LIMIT 1001) AS first_ones";
+
+    /// The same with the age of the oldest among those that are due first.
+    OUTBOX = "SELECT COUNT(*) AS owed, MIN(created_at) AS since FROM (SELECT created_at \
+        FROM ledger_entries WHERE state = 'owed' ORDER BY next_attempt_at LIMIT 1001) \
+        AS first_ones";
 }
 
 bulks! {
@@ -255,6 +260,20 @@ pub async fn next_due(conn: &mut Conn) -> Result<Option<Instant>, StoreError> {
 /// The database failed.
 pub async fn owed(conn: &mut Conn) -> Result<i64, StoreError> {
     Ok(sqlx::query(OWED).fetch_one(conn).await?.try_get("owed")?)
+}
+
+/// The same, and since when the oldest of them is owed.
+///
+/// # Errors
+/// The database failed.
+pub async fn outbox(conn: &mut Conn) -> Result<(i64, Option<Instant>), StoreError> {
+    let row = sqlx::query(OUTBOX).fetch_one(conn).await?;
+    let columns = Columns {
+        table: "ledger_entries",
+        row: &row,
+    };
+    let since = columns.optional("since", Instant::parse)?;
+    Ok((row.try_get("owed")?, since))
 }
 
 /// Writes down what became of tries. An entry that is not owed any more is left as it is.

@@ -7,7 +7,14 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::Web;
-use crate::store::{StoreError, entries};
+use super::metrics::outbox;
+use crate::metrics::Outbox;
+use crate::store::StoreError;
+
+/// A credit that waits for longer, in seconds, is worth a look.
+const LATE_S: i64 = 300;
+/// A certificate that ends within so many days is worth a look.
+const DAYS: i64 = 7;
 
 pub(super) fn router(web: Web) -> Router {
     Router::new()
@@ -21,13 +28,23 @@ async fn live() -> Json<Value> {
     Json(json!({ "status": "live" }))
 }
 
-/// The store answers; with what is owed to the ledger.
+/// Whether requests can be answered: the store answers. With what needs a look, although taking
+/// requests away from this process would not mend it.
 async fn ready(State(web): State<Web>) -> (StatusCode, Json<Value>) {
-    match owed(&web).await {
-        Ok(owed) => (
-            StatusCode::OK,
-            Json(json!({ "status": "ready", "ledger_entries_owed": owed })),
-        ),
+    match look(&web).await {
+        Ok(owed) => {
+            let warnings = warnings(&web, &owed);
+            let status = match warnings.is_empty() {
+                true => "ready",
+                false => "degraded",
+            };
+            let body = json!({
+                "status": status,
+                "ledger_entries_owed": owed.entries,
+                "warnings": warnings,
+            });
+            (StatusCode::OK, Json(body))
+        }
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "not ready");
             (
@@ -38,9 +55,28 @@ async fn ready(State(web): State<Web>) -> (StatusCode, Json<Value>) {
     }
 }
 
-async fn owed(web: &Web) -> Result<i64, StoreError> {
-    let store = web.desk.store();
-    store.ping().await?;
-    let mut conn = store.read().await?;
-    entries::owed(&mut conn).await
+async fn look(web: &Web) -> Result<Outbox, StoreError> {
+    web.desk.store().ping().await?;
+    outbox(web).await
+}
+
+/// What needs a look, in stable words.
+fn warnings(web: &Web, owed: &Outbox) -> Vec<String> {
+    let now = web.clock.now();
+    let metrics = web.desk.metrics();
+    let mut warnings = vec![];
+    let late = owed.since.is_some_and(|at| at.plus_seconds(LATE_S) < now);
+    if late {
+        warnings.push("ledger_late".to_owned());
+    }
+    let failing = metrics.failing_jobs();
+    warnings.extend(failing.iter().map(|job| format!("job_failing:{job}")));
+    if metrics.is_reload_broken() {
+        warnings.push("certificates_cannot_be_reloaded".to_owned());
+    }
+    let credentials = metrics.credentials();
+    let ending = credentials.iter().filter(|c| c.days_left(now) < DAYS);
+    warnings.extend(ending.map(|c| format!("certificate_ends:{}", c.role)));
+    warnings.dedup();
+    warnings
 }

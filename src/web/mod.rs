@@ -9,6 +9,7 @@ mod fields;
 mod health;
 mod json;
 mod language;
+mod metrics;
 mod portal;
 mod problem;
 mod wrong;
@@ -17,9 +18,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn, map_request};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_request};
 use axum::response::{Redirect, Response};
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -33,6 +34,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use crate::clock::{Clock, Ids, Stopwatch};
 use crate::config;
 use crate::desk::Desk;
+use crate::metrics::Metrics;
 
 use problem::Problem;
 
@@ -61,7 +63,8 @@ impl MakeRequestId for RequestIds {
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The routes of the web listener.
-pub fn router(desk: Desk, clock: Clock, config: config::Web) -> Router {
+pub fn router(desk: Desk, clock: Clock, config: config::Web, metrics: config::Metrics) -> Router {
+    let counted = desk.metrics().clone();
     let ids = RequestIds {
         ids: desk.ids().clone(),
         clock: clock.clone(),
@@ -78,7 +81,8 @@ pub fn router(desk: Desk, clock: Clock, config: config::Web) -> Router {
         .config(Config::default().try_it_out_enabled(true));
     Router::new()
         .route("/", get(|| async { Redirect::to("/api/docs/") }))
-        .merge(health::router(web))
+        .merge(health::router(web.clone()))
+        .merge(metrics::router(web, metrics))
         .merge(api)
         .merge(docs)
         .fallback(|| async { Problem::not_found() })
@@ -97,7 +101,7 @@ pub fn router(desk: Desk, clock: Clock, config: config::Web) -> Router {
             header::CACHE_CONTROL,
             HeaderValue::from_static("no-store"),
         ))
-        .layer(from_fn(log))
+        .layer(from_fn_with_state(counted, log))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(SetRequestIdLayer::new(REQUEST_ID, ids))
         .layer(map_request(forget_foreign_id))
@@ -110,7 +114,7 @@ async fn forget_foreign_id(mut request: Request) -> Request {
 }
 
 /// One line for each request: the route and not the address, which may name a person's notice.
-async fn log(request: Request, next: Next) -> Response {
+async fn log(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
     let stopwatch = Stopwatch::start();
     let method = request.method().clone();
     let route = request
@@ -124,6 +128,7 @@ async fn log(request: Request, next: Next) -> Response {
         .unwrap_or_default()
         .to_owned();
     let response = next.run(request).await;
+    metrics.answer("web", response.status().as_u16());
     tracing::info!(
         request_id = id,
         %method,

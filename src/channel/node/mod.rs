@@ -19,8 +19,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Extension, Request, State};
-use axum::http::{StatusCode, header};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -39,7 +39,7 @@ use crate::wire::xml::Element;
 
 use fault::Fault;
 pub use guard::{Guard, SchemaError};
-use tls::Peer;
+use tls::{Certificates, Gate};
 use wire::Operation;
 
 /// Longest wait for a case to be written while the node waits for its answer.
@@ -51,14 +51,22 @@ pub struct Door {
     desk: Desk,
     clock: Clock,
     config: Arc<config::Node>,
+    gate: Arc<Gate>,
     guard: Arc<Guard>,
 }
 
-/// The routes of the door.
-pub fn router(desk: Desk, clock: Clock, config: config::Node, guard: Arc<Guard>) -> Router {
+/// The routes of the door. `certificates` judge what a proxy hands on.
+pub fn router(
+    desk: Desk,
+    clock: Clock,
+    config: config::Node,
+    guard: Arc<Guard>,
+    certificates: Option<Certificates>,
+) -> Router {
     let door = Door {
         desk,
         clock,
+        gate: Arc::new(Gate::new(&config, certificates)),
         config: Arc::new(config),
         guard,
     };
@@ -78,52 +86,33 @@ const PARTY: &str = "pagopa-node";
 const EVIDENCE: usize = 4 * 1024;
 
 /// A call to an address that there is not: written down all the same.
-async fn no_address(
-    State(door): State<Door>,
-    peer: Option<Extension<Peer>>,
-    request: Request,
-) -> Response {
-    door.turn_away(peer, request, StatusCode::NOT_FOUND).await
+async fn no_address(State(door): State<Door>, request: Request) -> Response {
+    door.turn_away(request, StatusCode::NOT_FOUND).await
 }
 
 /// A call with a method that is not offered: written down all the same.
-async fn no_method(
-    State(door): State<Door>,
-    peer: Option<Extension<Peer>>,
-    request: Request,
-) -> Response {
-    door.turn_away(peer, request, StatusCode::METHOD_NOT_ALLOWED)
-        .await
+async fn no_method(State(door): State<Door>, request: Request) -> Response {
+    door.turn_away(request, StatusCode::METHOD_NOT_ALLOWED).await
 }
 
-async fn answer(
-    State(door): State<Door>,
-    peer: Option<Extension<Peer>>,
-    request: Request,
-) -> Response {
-    let peer = peer.map(|Extension(peer)| peer);
-    let is_stranger = door.config.tls.enabled && !is_allowed(peer.as_ref(), &door.config.tls);
+async fn answer(State(door): State<Door>, request: Request) -> Response {
     let started_at = door.clock.now();
     let stopwatch = Stopwatch::start();
+    let (parts, body) = request.into_parts();
+    let (peer, stranger) = door.gate.admit(&parts, started_at);
     let limit = door.config.body_limit_kib * 1024;
-    let (bytes, refusal) = match intake::take(request.into_body(), limit).await {
+    let (bytes, refusal) = match (stranger, intake::take(body, limit).await) {
         // Whoever is not the node is not listened to; that somebody knocked is written down.
-        _ if is_stranger => (
-            vec![],
-            Some(refuse(
-                403,
-                "the subject of the client certificate is not allowed here",
-            )),
-        ),
-        Intake::Whole(bytes) => (bytes, None),
-        Intake::TooLarge(bytes) => {
+        (Some(stranger), _) => (vec![], Some(refuse(403, stranger.text()))),
+        (None, Intake::Whole(bytes)) => (bytes, None),
+        (None, Intake::TooLarge(bytes)) => {
             let limit = door.config.body_limit_kib;
             (
                 bytes,
                 Some(refuse(413, &format!("a message has at most {limit} KiB"))),
             )
         }
-        Intake::Interrupted(bytes) => {
+        (None, Intake::Interrupted(bytes)) => {
             (bytes, Some(refuse(400, "the message did not arrive whole")))
         }
     };
@@ -134,7 +123,7 @@ async fn answer(
         bytes,
         party: PARTY,
         address: None,
-        peer: peer.map(|peer| peer.common_name),
+        peer,
         subject: Subject {
             operation: "unreadable".to_owned(),
             ..Subject::default()
@@ -159,8 +148,12 @@ async fn answer(
             reply
         }
     };
+    let name = operation.map_or("unknown", Operation::name);
+    let (status, outcome) = (reply.http_status, reply.outcome.as_str());
+    let metrics = door.desk.metrics();
+    metrics.node_call(name, outcome, status, stopwatch.micros());
     tracing::info!(
-        operation = operation.map_or("unknown", Operation::name),
+        operation = name,
         outcome = reply.outcome,
         http_status = reply.http_status,
         duration_us = stopwatch.micros(),
@@ -178,20 +171,15 @@ enum Spoken {
 impl Door {
     /// Answers a call that is none of the node's with a bare status, and writes it down with the
     /// beginning of its body.
-    async fn turn_away(
-        &self,
-        peer: Option<Extension<Peer>>,
-        request: Request,
-        status: StatusCode,
-    ) -> Response {
-        let peer = peer.map(|Extension(peer)| peer);
-        let is_stranger = self.config.tls.enabled && !is_allowed(peer.as_ref(), &self.config.tls);
+    async fn turn_away(&self, request: Request, status: StatusCode) -> Response {
         let started_at = self.clock.now();
         let stopwatch = Stopwatch::start();
         let address = format!("{} {}", request.method(), request.uri().path());
-        let mut bytes = match is_stranger {
-            true => vec![],
-            false => match intake::take(request.into_body(), EVIDENCE).await {
+        let (parts, body) = request.into_parts();
+        let (peer, stranger) = self.gate.admit(&parts, started_at);
+        let mut bytes = match stranger {
+            Some(_) => vec![],
+            None => match intake::take(body, EVIDENCE).await {
                 Intake::Whole(bytes) | Intake::TooLarge(bytes) | Intake::Interrupted(bytes) => {
                     bytes
                 }
@@ -205,7 +193,7 @@ impl Door {
             bytes,
             party: PARTY,
             address: Some(address),
-            peer: peer.map(|peer| peer.common_name),
+            peer,
             subject: Subject {
                 operation: "unreadable".to_owned(),
                 ..Subject::default()
@@ -218,6 +206,7 @@ impl Door {
         };
         let entry = call.close(self.desk.ids(), &reply);
         self.desk.journal().note(entry).await;
+        self.desk.metrics().answer("node", status.as_u16());
         status.into_response()
     }
 
@@ -299,10 +288,6 @@ impl Door {
     }
 }
 
-fn is_allowed(peer: Option<&Peer>, tls: &config::Tls) -> bool {
-    peer.is_some_and(|peer| tls.allowed_subjects.contains(&peer.common_name))
-}
-
 /// A SOAP fault: the message names no operation that we could answer in its own words, or we could
 /// not record it.
 fn refuse(http_status: u16, text: &str) -> Reply {
@@ -320,10 +305,12 @@ fn refuse(http_status: u16, text: &str) -> Reply {
 
 fn respond(reply: Reply) -> Response {
     let status = StatusCode::from_u16(reply.http_status).unwrap_or(StatusCode::OK);
-    (
-        status,
-        [(header::CONTENT_TYPE, "text/xml; charset=utf-8")],
-        reply.bytes,
-    )
-        .into_response()
+    let kind = [(header::CONTENT_TYPE, "text/xml; charset=utf-8")];
+    let mut response = (status, kind, reply.bytes).into_response();
+    if status == StatusCode::FORBIDDEN {
+        // Whoever may not come in does not keep a place either.
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    response
 }

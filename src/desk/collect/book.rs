@@ -13,6 +13,7 @@ use crate::domain::party::CreditorCode;
 use crate::domain::payment::{
     Case, CaseCode, Collection, EntryKind, LedgerEntry, Outcome, Payment,
 };
+use crate::metrics::Metrics;
 use crate::store::cases::OpenCase;
 use crate::store::chains::Head;
 use crate::store::documents::Document;
@@ -68,9 +69,10 @@ impl Writes {
         !self.entries.is_empty()
     }
 
-    /// Tells the log what finance must look at, once it is written.
-    pub(super) fn log(&self) {
+    /// Tells the log and the metrics what finance must look at, once it is written.
+    pub(super) fn log(&self, metrics: &Metrics) {
         for OpenCase { case, .. } in &self.cases {
+            metrics.case(case.code.as_str());
             tracing::warn!(
                 case = case.code.as_str(),
                 creditor = %case.creditor,

@@ -64,6 +64,7 @@ impl Shared {
                 // Our own commit of before, which had not answered: now it can be seen.
                 continue;
             }
+            self.metrics.store_error("journal");
             tracing::error!(
                 error = &error as &dyn std::error::Error,
                 exchanges = entries.len(),

@@ -1,0 +1,462 @@
+//! What is counted and measured while the gateway runs: a value that every part may hold.
+//!
+//! Nothing here decides anything, and nothing here names a person: a label is a word of ours (an
+//! operation, a code, the name of a job or of an authority), so that there are never more series
+//! than words. The texts of [`Metrics::print`] follow the Prometheus text format 0.0.4.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{
+    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+
+use crate::domain::day::Instant;
+
+/// The measures of one gateway; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Metrics(Arc<Measures>);
+
+/// A measure cannot be made: its name is wrong or taken.
+#[derive(Debug, thiserror::Error)]
+#[error("the metrics cannot be set up")]
+pub struct MetricsError(#[from] prometheus::Error);
+
+/// A certificate or revocation list in use, and how long it holds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Credential {
+    /// What it is for: `server`, `server_chain`, `client_ca` or `crl`.
+    pub role: &'static str,
+    /// Its subject, or the issuer of a list.
+    pub subject: String,
+    /// From when it holds.
+    pub not_before: Instant,
+    /// Until when it holds.
+    pub not_after: Instant,
+}
+
+impl Credential {
+    /// Seconds until it ends; negative when it has ended.
+    pub fn seconds_left(&self, now: Instant) -> i64 {
+        (self.not_after.as_millis() - now.as_millis()).div_euclid(1_000)
+    }
+
+    /// Whole days until it ends; negative when it has ended.
+    pub fn days_left(&self, now: Instant) -> i64 {
+        self.seconds_left(now).div_euclid(86_400)
+    }
+}
+
+/// What is looked up when somebody asks, and not counted on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Present {
+    /// Now.
+    pub now: Instant,
+    /// Receipts that wait for the till.
+    pub till_waiting: usize,
+    /// Exchanges that wait for the journal.
+    pub journal_waiting: usize,
+    /// Credits that the ledger is owed, counted up to a bound; nothing when the store is away.
+    pub owed: Option<Outbox>,
+}
+
+/// What the meal ledger is owed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outbox {
+    /// How many credits.
+    pub entries: i64,
+    /// Since when the oldest of them waits.
+    pub since: Option<Instant>,
+}
+
+/// What is known of the parts without asking them.
+#[derive(Debug, Default)]
+struct Board {
+    credentials: Vec<Credential>,
+    is_reload_broken: bool,
+    failing_jobs: BTreeMap<&'static str, bool>,
+}
+
+#[derive(Debug)]
+struct Measures {
+    registry: Registry,
+    node_calls: IntCounterVec,
+    node_seconds: HistogramVec,
+    answers: IntCounterVec,
+    receipts: IntCounterVec,
+    cases: IntCounterVec,
+    given_up: IntCounter,
+    store_errors: IntCounterVec,
+    job_runs: IntCounterVec,
+    job_failures: IntCounterVec,
+    job_success: IntGaugeVec,
+    handshakes: IntCounter,
+    turned_away: IntCounterVec,
+    reloads: IntCounterVec,
+    reload_broken: IntGauge,
+    expiry: IntGaugeVec,
+    till_waiting: IntGauge,
+    journal_waiting: IntGauge,
+    store_up: IntGauge,
+    owed: IntGauge,
+    owed_age: IntGauge,
+    board: Mutex<Board>,
+}
+
+/// Upper ends of the buckets of a call's duration, in seconds. pagoPA measures how many calls are
+/// answered within two.
+fn buckets() -> Vec<f64> {
+    vec![
+        0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 5.0, 7.0, 10.0, 15.0,
+    ]
+}
+
+impl Metrics {
+    /// The measures of a gateway, all at nothing.
+    ///
+    /// # Errors
+    /// The name of a measure is wrong or stands twice.
+    pub fn new() -> Result<Metrics, MetricsError> {
+        let registry = Registry::new();
+        registry.register(Box::new(ProcessCollector::for_self()))?;
+        let counters = |name: &str, help: &str, labels: &[&str]| {
+            let made = IntCounterVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(made.clone()))?;
+            Ok::<_, prometheus::Error>(made)
+        };
+        let counter = |name: &str, help: &str| {
+            let made = IntCounter::new(name, help)?;
+            registry.register(Box::new(made.clone()))?;
+            Ok::<_, prometheus::Error>(made)
+        };
+        let gauges = |name: &str, help: &str, labels: &[&str]| {
+            let made = IntGaugeVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(made.clone()))?;
+            Ok::<_, prometheus::Error>(made)
+        };
+        let gauge = |name: &str, help: &str| {
+            let made = IntGauge::new(name, help)?;
+            registry.register(Box::new(made.clone()))?;
+            Ok::<_, prometheus::Error>(made)
+        };
+        let node_seconds = HistogramVec::new(
+            HistogramOpts::new(
+                "pagomensa_node_call_duration_seconds",
+                "From the head of the node's call to our reply being ready.",
+            )
+            .buckets(buckets()),
+            &["operation"],
+        )?;
+        registry.register(Box::new(node_seconds.clone()))?;
+        let measures = Measures {
+            node_calls: counters(
+                "pagomensa_node_calls_total",
+                "Calls at the node's door, by operation and by our answer (OK, a fault code, or \
+                 the status of an HTTP refusal).",
+                &["operation", "outcome"],
+            )?,
+            node_seconds,
+            answers: counters(
+                "pagomensa_http_answers_total",
+                "Answers of a listener, by the first digit of their status.",
+                &["listener", "status"],
+            )?,
+            receipts: counters(
+                "pagomensa_receipts_total",
+                "Receipts that were answered after a commit: recorded, repeated, conflict, kept \
+                 or refused (shown to finance, nothing booked) or foreign.",
+                &["result"],
+            )?,
+            cases: counters(
+                "pagomensa_cases_opened_total",
+                "Cases for the finance office, by code.",
+                &["code"],
+            )?,
+            given_up: counter(
+                "pagomensa_journal_given_up_total",
+                "Exchanges that are missing in the journal, because it was full or the database \
+                 would not take them.",
+            )?,
+            store_errors: counters(
+                "pagomensa_store_errors_total",
+                "Failures of the database, by who met them.",
+                &["part"],
+            )?,
+            job_runs: counters(
+                "pagomensa_job_runs_total",
+                "Runs of a job that ended well or badly.",
+                &["job"],
+            )?,
+            job_failures: counters(
+                "pagomensa_job_failures_total",
+                "Runs of a job that ended badly.",
+                &["job"],
+            )?,
+            job_success: gauges(
+                "pagomensa_job_last_success_timestamp_seconds",
+                "When the last run of a job ended well, in seconds since 1970.",
+                &["job"],
+            )?,
+            handshakes: counter(
+                "pagomensa_tls_handshakes_failed_total",
+                "TLS handshakes at the node's door that failed.",
+            )?,
+            turned_away: counters(
+                "pagomensa_connections_turned_away_total",
+                "Connections that were closed because there were too many, in all or of one \
+                 address.",
+                &["listener", "reason"],
+            )?,
+            reloads: counters(
+                "pagomensa_tls_reloads_total",
+                "New sets of certificates, taken into use or refused.",
+                &["result"],
+            )?,
+            reload_broken: gauge(
+                "pagomensa_tls_reload_is_broken",
+                "1 while the files of the certificates cannot be used and an earlier set is.",
+            )?,
+            expiry: gauges(
+                "pagomensa_tls_expiry_seconds",
+                "Seconds until a certificate or revocation list ends; negative afterwards.",
+                &["role", "subject"],
+            )?,
+            till_waiting: gauge(
+                "pagomensa_till_waiting",
+                "Receipts that wait for their commit.",
+            )?,
+            journal_waiting: gauge(
+                "pagomensa_journal_waiting",
+                "Exchanges that wait to be written down.",
+            )?,
+            store_up: gauge(
+                "pagomensa_store_up",
+                "1 when the database has answered this look.",
+            )?,
+            owed: gauge(
+                "pagomensa_ledger_entries_owed",
+                "Credits that the meal ledger does not have yet, counted up to 1001.",
+            )?,
+            owed_age: gauge(
+                "pagomensa_ledger_oldest_owed_seconds",
+                "For how long the oldest of them has waited.",
+            )?,
+            board: Mutex::default(),
+            registry: registry.clone(),
+        };
+        // Series that begin at nothing, so that an alarm sees the first one.
+        for result in ["recorded", "repeated", "conflict", "kept", "refused", "foreign"] {
+            measures.receipts.with_label_values(&[result]);
+        }
+        for part in ["till", "journal", "job", "metrics"] {
+            measures.store_errors.with_label_values(&[part]);
+        }
+        for listener in ["node", "web"] {
+            measures.answers.with_label_values(&[listener, "5xx"]);
+        }
+        Ok(Metrics(Arc::new(measures)))
+    }
+
+    /// A call at the node's door was answered. `outcome` is one of our own words.
+    pub fn node_call(&self, operation: &str, outcome: &str, http_status: u16, micros: i64) {
+        let status;
+        let outcome = match http_status {
+            200 => outcome,
+            other => {
+                status = format!("http_{other}");
+                &status
+            }
+        };
+        let calls = &self.0.node_calls;
+        calls.with_label_values(&[operation, outcome]).inc();
+        let took = Duration::from_micros(u64::try_from(micros).unwrap_or(0));
+        let seconds = self.0.node_seconds.with_label_values(&[operation]);
+        seconds.observe(took.as_secs_f64());
+        self.answer("node", http_status);
+    }
+
+    /// A listener has answered a request.
+    pub fn answer(&self, listener: &str, http_status: u16) {
+        let class = match http_status / 100 {
+            1 => "1xx",
+            2 => "2xx",
+            3 => "3xx",
+            4 => "4xx",
+            _ => "5xx",
+        };
+        self.0.answers.with_label_values(&[listener, class]).inc();
+    }
+
+    /// A message about money was recorded, with this result.
+    pub fn receipt(&self, result: &'static str) {
+        self.0.receipts.with_label_values(&[result]).inc();
+    }
+
+    /// A case was opened for the finance office.
+    pub fn case(&self, code: &'static str) {
+        self.0.cases.with_label_values(&[code]).inc();
+    }
+
+    /// So many exchanges will not stand in the journal.
+    pub fn given_up(&self, exchanges: usize) {
+        self.0
+            .given_up
+            .inc_by(u64::try_from(exchanges).unwrap_or(0));
+    }
+
+    /// The database has failed a part of the gateway.
+    pub fn store_error(&self, part: &'static str) {
+        self.0.store_errors.with_label_values(&[part]).inc();
+    }
+
+    /// A run of a job has ended.
+    pub fn job(&self, job: &'static str, is_well: bool, now: Instant) {
+        self.0.job_runs.with_label_values(&[job]).inc();
+        let failures = self.0.job_failures.with_label_values(&[job]);
+        if is_well {
+            let success = self.0.job_success.with_label_values(&[job]);
+            success.set(now.as_millis().div_euclid(1_000));
+        } else {
+            failures.inc();
+        }
+        self.board().failing_jobs.insert(job, !is_well);
+    }
+
+    /// The jobs whose last run ended badly.
+    pub fn failing_jobs(&self) -> Vec<&'static str> {
+        let board = self.board();
+        let failing = board.failing_jobs.iter().filter(|(_, failing)| **failing);
+        failing.map(|(job, _)| *job).collect()
+    }
+
+    /// A TLS handshake has failed.
+    pub fn failed_handshake(&self) {
+        self.0.handshakes.inc();
+    }
+
+    /// A connection was closed because there were too many.
+    pub fn turned_away(&self, listener: &'static str, reason: &'static str) {
+        let turned_away = &self.0.turned_away;
+        turned_away.with_label_values(&[listener, reason]).inc();
+    }
+
+    /// These certificates are in use from now on.
+    pub fn reloaded(&self, credentials: Vec<Credential>) {
+        self.0.reloads.with_label_values(&["taken"]).inc();
+        self.0.reload_broken.set(0);
+        let mut board = self.board();
+        board.credentials = credentials;
+        board.is_reload_broken = false;
+    }
+
+    /// New files of certificates cannot be used.
+    pub fn reload_failed(&self) {
+        self.0.reloads.with_label_values(&["refused"]).inc();
+        self.0.reload_broken.set(1);
+        self.board().is_reload_broken = true;
+    }
+
+    /// Whether the files of the certificates cannot be used.
+    pub fn is_reload_broken(&self) -> bool {
+        self.board().is_reload_broken
+    }
+
+    /// The certificates and lists in use.
+    pub fn credentials(&self) -> Vec<Credential> {
+        self.board().credentials.clone()
+    }
+
+    /// Everything, in the Prometheus text format.
+    ///
+    /// # Errors
+    /// The measures do not go together.
+    pub fn print(&self, present: &Present) -> Result<String, MetricsError> {
+        let measures = &self.0;
+        let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        measures.till_waiting.set(gauge(present.till_waiting));
+        measures.journal_waiting.set(gauge(present.journal_waiting));
+        measures.store_up.set(i64::from(present.owed.is_some()));
+        if let Some(owed) = present.owed {
+            let since = owed.since.unwrap_or(present.now).as_millis();
+            let age = (present.now.as_millis() - since).max(0).div_euclid(1_000);
+            measures.owed.set(owed.entries);
+            measures.owed_age.set(age);
+        }
+        measures.expiry.reset();
+        // Of several with the same subject the first to end counts.
+        let mut credentials = self.credentials();
+        credentials.sort_by_key(|credential| std::cmp::Reverse(credential.not_after));
+        for credential in credentials {
+            let labels = [credential.role, credential.subject.as_str()];
+            let expiry = measures.expiry.with_label_values(&labels);
+            expiry.set(credential.seconds_left(present.now));
+        }
+        Ok(TextEncoder::new().encode_to_string(&measures.registry.gather())?)
+    }
+
+    fn board(&self) -> MutexGuard<'_, Board> {
+        // Nobody leaves the board half written.
+        self.0.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: &str = "2026-11-20T11:00:00.000Z";
+
+    fn present() -> Present {
+        Present {
+            now: Instant::parse(NOW).unwrap(),
+            till_waiting: 3,
+            journal_waiting: 0,
+            owed: None,
+        }
+    }
+
+    #[test]
+    fn two_gateways_in_one_process_count_apart() {
+        let (one, two) = (Metrics::new().unwrap(), Metrics::new().unwrap());
+        one.receipt("recorded");
+        let line = "pagomensa_receipts_total{result=\"recorded\"} 1";
+        assert!(one.print(&present()).unwrap().contains(line));
+        assert!(!two.print(&present()).unwrap().contains(line));
+    }
+
+    #[test]
+    fn a_call_of_exactly_two_seconds_is_within_two() {
+        let metrics = Metrics::new().unwrap();
+        metrics.node_call("paVerifyPaymentNotice", "OK", 200, 2_000_000);
+        metrics.node_call("paVerifyPaymentNotice", "OK", 200, 2_000_001);
+        let text = metrics.print(&present()).unwrap();
+        let bucket = "pagomensa_node_call_duration_seconds_bucket\
+                      {operation=\"paVerifyPaymentNotice\",le=\"2\"} 1";
+        assert!(text.contains(bucket), "{text}");
+    }
+
+    #[test]
+    fn a_certificate_that_has_gone_leaves_no_series() {
+        let metrics = Metrics::new().unwrap();
+        let credential = |subject: &str, seconds: i64| Credential {
+            role: "server",
+            subject: subject.to_owned(),
+            not_before: present().now,
+            not_after: present().now.plus_seconds(seconds),
+        };
+        metrics.reloaded(vec![credential("old", 5)]);
+        metrics.print(&present()).unwrap();
+        metrics.reloaded(vec![credential("new", 90_000), credential("new", -1)]);
+        let text = metrics.print(&present()).unwrap();
+        assert!(!text.contains("subject=\"old\""), "{text}");
+        assert!(
+            text.contains("{role=\"server\",subject=\"new\"} -1"),
+            "{text}"
+        );
+        assert_eq!(credential("x", 90_000).days_left(present().now), 1);
+        assert_eq!(credential("x", -1).days_left(present().now), -1);
+    }
+}
