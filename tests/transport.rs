@@ -6,131 +6,70 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use axum_server::Handle;
-use openssl::asn1::Asn1Time;
-use openssl::bn::{BigNum, MsbOption};
-use openssl::ec::{EcGroup, EcKey};
-use openssl::hash::MessageDigest;
-use openssl::nid::Nid;
-use openssl::pkey::{PKey, Private};
-use openssl::x509::extension::{BasicConstraints, ExtendedKeyUsage, SubjectAlternativeName};
-use openssl::x509::{X509, X509NameBuilder};
 use pagomensa::channel::node;
-use pagomensa::channel::node::tls::PeerAcceptor;
+use pagomensa::channel::node::tls::{Certificates, PeerAcceptor};
 use pagomensa::config;
 use pagomensa::store::Engine;
 
+use crate::pki::{FUTURE, Identity, PAST, Use, dated, identity};
 use crate::world::{World, verify};
 
-const ALLOWED: &str = "forwarder.test";
-
-/// A certificate with its key.
-struct Identity {
-    certificate: X509,
-    key: PKey<Private>,
-}
-
-/// What a certificate is for.
-enum Use {
-    Authority,
-    Server,
-    Client,
-}
-
-/// A certificate for this name, signed by an authority or by itself.
-fn identity(name: &str, usage: &Use, issuer: Option<&Identity>) -> Identity {
-    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
-    let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
-    let mut subject = X509NameBuilder::new().unwrap();
-    subject.append_entry_by_nid(Nid::COMMONNAME, name).unwrap();
-    let subject = subject.build();
-    let mut serial = BigNum::new().unwrap();
-    serial.rand(100, MsbOption::MAYBE_ZERO, false).unwrap();
-    let mut builder = X509::builder().unwrap();
-    builder.set_version(2).unwrap();
-    builder
-        .set_serial_number(&serial.to_asn1_integer().unwrap())
-        .unwrap();
-    builder.set_subject_name(&subject).unwrap();
-    builder
-        .set_issuer_name(issuer.map_or(&subject, |i| i.certificate.subject_name()))
-        .unwrap();
-    builder
-        .set_not_before(&Asn1Time::days_from_now(0).unwrap())
-        .unwrap();
-    builder
-        .set_not_after(&Asn1Time::days_from_now(30).unwrap())
-        .unwrap();
-    builder.set_pubkey(&key).unwrap();
-    match usage {
-        Use::Authority => {
-            let ca = BasicConstraints::new().critical().ca().build().unwrap();
-            builder.append_extension(ca).unwrap();
-        }
-        Use::Server => {
-            let names = SubjectAlternativeName::new()
-                .ip("127.0.0.1")
-                .build(&builder.x509v3_context(issuer.map(|i| &*i.certificate), None));
-            builder.append_extension(names.unwrap()).unwrap();
-            let usage = ExtendedKeyUsage::new().server_auth().build().unwrap();
-            builder.append_extension(usage).unwrap();
-        }
-        Use::Client => {
-            let usage = ExtendedKeyUsage::new().client_auth().build().unwrap();
-            builder.append_extension(usage).unwrap();
-        }
-    }
-    builder
-        .sign(issuer.map_or(&key, |i| &i.key), MessageDigest::sha256())
-        .unwrap();
-    Identity {
-        certificate: builder.build(),
-        key,
-    }
-}
-
-impl Identity {
-    fn write(&self, folder: &Path, name: &str) -> (PathBuf, PathBuf) {
-        let (certificate, key) = (
-            folder.join(format!("{name}.pem")),
-            folder.join(format!("{name}.key")),
-        );
-        std::fs::write(&certificate, self.certificate.to_pem().unwrap()).unwrap();
-        std::fs::write(&key, self.key.private_key_to_pem_pkcs8().unwrap()).unwrap();
-        (certificate, key)
-    }
-}
+pub const ALLOWED: &str = "forwarder.test";
 
 /// The door on a socket, with an authority of its own.
-struct Stage {
-    ca: Identity,
-    address: SocketAddr,
-    handle: Handle<SocketAddr>,
+pub struct Stage {
+    pub ca: Identity,
+    pub address: SocketAddr,
+    pub handle: Handle<SocketAddr>,
+    pub certificates: Certificates,
+}
+
+/// The settings of TLS with their files in this folder: `server.pem`, `server.key`, `ca.pem` and,
+/// when it is there, `crl.pem`.
+pub fn settings(world: &World, folder: &Path) -> config::Node {
+    let crl = folder.join("crl.pem");
+    let mut config: config::Node = world.app.config().node.clone();
+    config.tls = config::Tls {
+        enabled: true,
+        certificate_file: folder.join("server.pem"),
+        key_file: folder.join("server.key"),
+        client_ca_file: folder.join("ca.pem"),
+        allowed_subjects: vec!["another.name".to_owned(), ALLOWED.to_owned()],
+        handshake_timeout_s: 5,
+        crl_file: if crl.exists() { crl } else { PathBuf::new() },
+        reload_every_s: 60,
+    };
+    config
 }
 
 impl Stage {
-    async fn set(world: &World, folder: &Path) -> Stage {
+    pub async fn set(world: &World, folder: &Path) -> Stage {
         let ca = identity("test CA", &Use::Authority, None);
-        let (ca_file, _) = ca.write(folder, "ca");
-        let server = identity("server", &Use::Server, Some(&ca));
-        let (certificate_file, key_file) = server.write(folder, "server");
-        let mut config: config::Node = world.app.config().node.clone();
-        config.tls = config::Tls {
-            enabled: true,
-            certificate_file,
-            key_file,
-            client_ca_file: ca_file,
-            allowed_subjects: vec!["another.name".to_owned(), ALLOWED.to_owned()],
-            handshake_timeout_s: 5,
-        };
-        let acceptor = PeerAcceptor::new(&config.tls).unwrap();
-        let (desk, guard) = (world.app.desk().clone(), world.app.guard().clone());
-        let router = node::router(desk, world.clock.clone(), config, guard);
+        ca.write(folder, "ca");
+        identity("server", &Use::Server, Some(&ca)).write(folder, "server");
+        Stage::over(world, folder, ca).await
+    }
+
+    /// The door with the files that are in the folder.
+    pub async fn over(world: &World, folder: &Path, ca: Identity) -> Stage {
+        let config = settings(world, folder);
+        let metrics = world.app.desk().metrics().clone();
+        let certificates = Certificates::open(&config, world.clock.clone(), metrics)
+            .unwrap()
+            .unwrap();
+        let router = node::router(
+            world.app.desk().clone(),
+            world.clock.clone(),
+            config,
+            world.app.guard().clone(),
+            Some(certificates.clone()),
+        );
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let handle = Handle::new();
         let server = axum_server::from_tcp(listener)
             .unwrap()
-            .acceptor(acceptor)
+            .acceptor(PeerAcceptor::new(certificates.clone()))
             .handle(handle.clone());
         tokio::spawn(server.serve(router.into_make_service()));
         let address = handle.listening().await.unwrap();
@@ -138,27 +77,32 @@ impl Stage {
             ca,
             address,
             handle,
+            certificates,
         }
     }
 
-    /// A call with this identity: the status and the text, or why there was none.
-    async fn call(
-        &self,
-        identity: Option<&Identity>,
-        message: String,
-    ) -> Result<(u16, String), String> {
+    /// A client that shows this identity and keeps its connections.
+    pub fn client(&self, identity: Option<&Identity>, chain: &[&Identity]) -> reqwest::Client {
         let ca = reqwest::Certificate::from_der(&self.ca.certificate.to_der().unwrap()).unwrap();
         let mut client = reqwest::Client::builder().tls_certs_only([ca]);
         if let Some(identity) = identity {
-            let pair = reqwest::Identity::from_pkcs8_pem(
-                &identity.certificate.to_pem().unwrap(),
-                &identity.key.private_key_to_pem_pkcs8().unwrap(),
-            );
+            let mut shown = identity.pem();
+            for certificate in chain {
+                shown.push_str(&certificate.pem());
+            }
+            let pair = reqwest::Identity::from_pkcs8_pem(shown.as_bytes(), &identity.key_pem());
             client = client.identity(pair.unwrap());
         }
+        client.build().unwrap()
+    }
+
+    /// A call of this client: the status and the text, or why there was none.
+    pub async fn ask(
+        &self,
+        client: &reqwest::Client,
+        message: String,
+    ) -> Result<(u16, String), String> {
         let answer = client
-            .build()
-            .unwrap()
             .post(format!("https://{}/node", self.address))
             .body(message)
             .send()
@@ -169,6 +113,15 @@ impl Stage {
             status,
             answer.text().await.map_err(|error| error.to_string())?,
         ))
+    }
+
+    /// A call on a connection of its own.
+    pub async fn call(
+        &self,
+        identity: Option<&Identity>,
+        message: String,
+    ) -> Result<(u16, String), String> {
+        self.ask(&self.client(identity, &[]), message).await
     }
 }
 
@@ -200,6 +153,15 @@ async fn only_the_node_comes_in() {
             "not a client's certificate"
         );
 
+        for (certificate, why) in [
+            (dated(&[ALLOWED], &Use::Client, Some(&stage.ca), PAST), "expired"),
+            (dated(&[ALLOWED], &Use::Client, Some(&stage.ca), FUTURE), "not yet valid"),
+        ] {
+            assert!(call(Some(&certificate)).await.is_err(), "{why}");
+        }
+        let two = dated(&["x", ALLOWED], &Use::Client, Some(&stage.ca), (0, FUTURE.1));
+        assert_eq!(call(Some(&two)).await.unwrap().0, 403, "two names");
+
         for name in [
             "somebody.else",
             "forwarder.test\0.evil",
@@ -211,14 +173,53 @@ async fn only_the_node_comes_in() {
             assert!(!text.contains("outcome"));
         }
         // Who was turned away after the handshake stands in the journal too, without a message.
-        assert_eq!(world.count("exchanges").await, 1 + 3);
+        assert_eq!(world.count("exchanges").await, 1 + 1 + 3);
         stage.handle.shutdown();
     })
     .await;
 }
 
+/// Authorities below the root that the client brings along are followed, up to a bound.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chain_is_followed_and_not_without_end() {
+    crate::world::run(Engine::Sqlite, async |world| {
+        let folder = tempfile::tempdir().unwrap();
+        let stage = Stage::set(world, folder.path()).await;
+        for (length, is_accepted) in [(1, true), (3, true), (4, false), (10, false)] {
+            let mut between: Vec<Identity> = vec![];
+            for number in 0..length {
+                let issuer = between.last().unwrap_or(&stage.ca);
+                let name = format!("authority {length} {number}");
+                between.push(identity(&name, &Use::Authority, Some(issuer)));
+            }
+            let leaf = identity(ALLOWED, &Use::Client, between.last());
+            let chain: Vec<&Identity> = between.iter().rev().collect();
+            let client = stage.client(Some(&leaf), &chain);
+            let heard = stage.ask(&client, String::new()).await;
+            assert_eq!(heard.is_ok(), is_accepted, "{length}: {heard:?}");
+        }
+        stage.handle.shutdown();
+    })
+    .await;
+}
+
+/// Whether OpenSSL's own client is on this machine; says so when it is not.
+pub fn is_openssl_there() -> bool {
+    let found = Command::new("openssl")
+        .arg("version")
+        .stdout(Stdio::null())
+        .status();
+    if found.is_err() {
+        let _ = writeln!(
+            std::io::stderr(),
+            "openssl was NOT found: resumption is not tested"
+        );
+    }
+    found.is_ok()
+}
+
 /// What OpenSSL's own client hears when it speaks this version of TLS.
-fn s_client(stage: SocketAddr, folder: &Path, more: &[&str]) -> String {
+pub fn s_client(stage: SocketAddr, folder: &Path, more: &[&str]) -> String {
     let mut child = Command::new("openssl")
         .args([
             "s_client",
@@ -254,16 +255,7 @@ fn s_client(stage: SocketAddr, folder: &Path, more: &[&str]) -> String {
 /// A Java client resumes sessions by default; without a session context each of them would die.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn old_versions_are_refused_and_sessions_resume() {
-    if Command::new("openssl")
-        .arg("version")
-        .stdout(Stdio::null())
-        .status()
-        .is_err()
-    {
-        let _ = writeln!(
-            std::io::stderr(),
-            "openssl was NOT found: resumption is not tested"
-        );
+    if !is_openssl_there() {
         return;
     }
     crate::world::run(Engine::Sqlite, async |world| {
