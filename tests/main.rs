@@ -16,12 +16,14 @@
 )]
 
 mod changes;
+mod check;
 mod conformance;
 mod engines;
 mod house;
 mod journal;
 mod kill;
 mod ledger;
+mod listener;
 mod metrics;
 mod node;
 mod operators;

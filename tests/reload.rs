@@ -86,7 +86,10 @@ async fn a_new_server_certificate_is_shown_and_no_request_is_dropped() {
             is_over.store(true, Ordering::SeqCst);
         };
         tokio::join!(caller(), caller(), caller(), exchanger);
-        assert_eq!(measure(world, "pagomensa_tls_reloads_total{result=\"taken\"}"), 1 + 5);
+        assert_eq!(
+            measure(world, "pagomensa_tls_reloads_total{result=\"taken\"}"),
+            1 + 5
+        );
         stage.handle.shutdown();
     })
     .await;
@@ -131,7 +134,11 @@ async fn what_cannot_be_used_leaves_the_old_set_in_use() {
             assert!(!stage.certificates.look(), "{why}");
             assert_eq!(refused(), i64::try_from(count).unwrap() + 1, "{why}");
             assert!(!stage.certificates.look(), "{why}");
-            assert_eq!(refused(), i64::try_from(count).unwrap() + 1, "{why}, said once");
+            assert_eq!(
+                refused(),
+                i64::try_from(count).unwrap() + 1,
+                "{why}, said once"
+            );
             assert_eq!(measure(world, "pagomensa_tls_reload_is_broken"), 1);
             assert_eq!(shown(&stage, &node).await, before, "{why}");
             for (name, bytes) in [("server.pem", &pem), ("server.key", &key), ("ca.pem", &ca)] {
@@ -244,7 +251,10 @@ async fn a_revoked_client_stays_outside() {
         assert_eq!(ask(&open).await, 200);
         assert_eq!((call(&good).await, call(&foreign).await), (200, 200));
 
-        write("crl.pem", root.revocations(&[&bad]) + &other.revocations(&[]));
+        write(
+            "crl.pem",
+            root.revocations(&[&bad]) + &other.revocations(&[]),
+        );
         assert!(stage.certificates.look());
         assert_eq!(ask(&open).await, 403, "on its open connection");
         assert_eq!((call(&bad).await, call(&good).await), (0, 200));
@@ -266,7 +276,12 @@ async fn a_revoked_client_stays_outside() {
         write("crl.pem", root.revocations(&[&bad]) + &ended);
         assert!(stage.certificates.look());
         assert_eq!((call(&good).await, call(&foreign).await), (200, 0));
-        assert!(measure(world, "pagomensa_tls_expiry_seconds{role=\"crl\",subject=\"other CA\"}") < 0);
+        assert!(
+            measure(
+                world,
+                "pagomensa_tls_expiry_seconds{role=\"crl\",subject=\"other CA\"}"
+            ) < 0
+        );
         stage.handle.shutdown();
     })
     .await;
@@ -297,7 +312,11 @@ async fn a_session_does_not_outlive_its_set_of_certificates() {
         }
         let kept = folder.path().join("ca.pem");
         let ca = std::fs::read(&kept).unwrap();
-        exchange(&stage, &kept, identity("next CA", &Use::Authority, None).pem().as_bytes());
+        exchange(
+            &stage,
+            &kept,
+            identity("next CA", &Use::Authority, None).pem().as_bytes(),
+        );
         for version in ["-tls1_2", "-tls1_3"] {
             let heard = speak(version, "-sess_in").await;
             assert!(!heard.contains("HTTP/1.1"), "{version}: {heard}");

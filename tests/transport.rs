@@ -154,12 +154,23 @@ async fn only_the_node_comes_in() {
         );
 
         for (certificate, why) in [
-            (dated(&[ALLOWED], &Use::Client, Some(&stage.ca), PAST), "expired"),
-            (dated(&[ALLOWED], &Use::Client, Some(&stage.ca), FUTURE), "not yet valid"),
+            (
+                dated(&[ALLOWED], &Use::Client, Some(&stage.ca), PAST),
+                "expired",
+            ),
+            (
+                dated(&[ALLOWED], &Use::Client, Some(&stage.ca), FUTURE),
+                "not yet valid",
+            ),
         ] {
             assert!(call(Some(&certificate)).await.is_err(), "{why}");
         }
-        let two = dated(&["x", ALLOWED], &Use::Client, Some(&stage.ca), (0, FUTURE.1));
+        let two = dated(
+            &["x", ALLOWED],
+            &Use::Client,
+            Some(&stage.ca),
+            (0, FUTURE.1),
+        );
         assert_eq!(call(Some(&two)).await.unwrap().0, 403, "two names");
 
         for name in [

@@ -389,7 +389,8 @@ mod tests {
         let hall = hall(3, 3);
         let (busy, mut one) = hall.seat(ip("10.0.0.1")).unwrap();
         let (_idle, mut two) = hall.seat(ip("10.0.0.2")).unwrap();
-        let answering = Answering::begin(Arc::new(busy));
+        let busy = Arc::new(busy);
+        let answering = Answering::begin(busy.clone());
         let (_third, mut three) = hall.seat(ip("10.0.0.3")).unwrap();
         let _fourth = hall.seat(ip("10.0.0.4")).unwrap();
         assert!(!is_closed(&mut one) && is_closed(&mut two) && !is_closed(&mut three));

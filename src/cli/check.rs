@@ -130,12 +130,19 @@ fn certificates(config: &Config) -> (Vec<Credential>, Vec<String>) {
         ("key_file", &tls.key_file),
         ("client_ca_file", &tls.client_ca_file),
     ];
+    let is_needed = tls::is_needed(&config.node);
     let missing: Vec<String> = files
         .iter()
-        .filter(|(key, _)| config.node.enabled && (tls.enabled || *key == "client_ca_file"))
-        .filter(|_| tls.enabled || tls::is_needed(&config.node))
-        .filter(|(_, file)| file.as_os_str().is_empty())
-        .map(|(key, _)| format!("node.tls.{key} is not set"))
+        .filter(|(key, _)| is_needed && (tls.enabled || *key == "client_ca_file"))
+        .filter_map(|(key, file)| {
+            if file.as_os_str().is_empty() {
+                Some(format!("node.tls.{key} is not set"))
+            } else if !file.exists() {
+                Some(format!("node.tls.{key}: {} does not exist", file.display()))
+            } else {
+                None
+            }
+        })
         .collect();
     if !missing.is_empty() {
         return (vec![], missing);

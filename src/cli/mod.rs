@@ -6,6 +6,7 @@ mod capped;
 mod check;
 #[cfg(feature = "demo")]
 mod demo;
+mod doorway;
 mod jobs;
 mod keys;
 mod serve;

@@ -3,8 +3,6 @@
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -17,11 +15,13 @@ use axum_server::accept::NoDelayAcceptor;
 use axum_server::{Handle, Server};
 use hyper_util::rt::TokioTimer;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 
 use super::Outcome;
 use super::capped::{Bounds, Capped};
+use super::doorway::{Caller, Doorway};
 use crate::app::App;
 use crate::channel::node::tls::{self, Certificates, PeerAcceptor};
 use crate::clock::{Clock, Ids};
@@ -31,8 +31,8 @@ use crate::job::Runner;
 use crate::log;
 use crate::metrics::Metrics;
 
-/// Before the doors close, every answer says for so long that its connection ends with it: a client
-/// that keeps connections open then sends nothing into one that we are closing.
+/// When nobody new comes in any more, whoever is inside may still ask for so long; every answer says
+/// that its connection ends with it, so that nothing is sent into one that we are closing.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// After that, requests that are being answered may finish for so long.
 const DRAIN: Duration = Duration::from_secs(6);
@@ -54,8 +54,8 @@ pub(super) struct Gateway {
     app: App,
     tasks: Tasks,
     runner: Runner,
-    handle: Handle<SocketAddr>,
-    is_leaving: Arc<AtomicBool>,
+    handle: Handle<Caller>,
+    is_leaving: watch::Sender<bool>,
     servers: Vec<JoinHandle<std::io::Result<()>>>,
     /// Looks at the files of the certificates.
     watch: JoinSet<()>,
@@ -127,7 +127,7 @@ impl Gateway {
         let certificates = app.certificates()?;
         let house = House {
             handle: Handle::new(),
-            is_leaving: Arc::default(),
+            is_leaving: watch::channel(false).0,
             metrics: app.desk().metrics().clone(),
         };
         let config = app.config();
@@ -184,8 +184,16 @@ impl Gateway {
     pub(super) async fn stop(mut self) {
         self.watch.shutdown().await;
         let doors = async {
-            self.is_leaving.store(true, Ordering::SeqCst);
-            tokio::time::sleep(FAREWELL).await;
+            self.is_leaving.send_replace(true);
+            let all_gone = async {
+                // Those whom the kernel has let in are still to be counted.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                while self.handle.connection_count() > 0 {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            };
+            // Whoever has not gone by then is told by its connection's end.
+            let _ = tokio::time::timeout(FAREWELL, all_gone).await;
             self.handle.graceful_shutdown(Some(DRAIN));
             for server in self.servers {
                 match server.await {
@@ -253,8 +261,8 @@ fn is_loopback(ip: IpAddr) -> bool {
 
 /// What the listeners have in common.
 struct House {
-    handle: Handle<SocketAddr>,
-    is_leaving: Arc<AtomicBool>,
+    handle: Handle<Caller>,
+    is_leaving: watch::Sender<bool>,
     metrics: Metrics,
 }
 
@@ -265,7 +273,8 @@ impl House {
         router: Router,
         bounds: Bounds,
     ) -> std::io::Result<JoinHandle<std::io::Result<()>>> {
-        let mut server = axum_server::from_tcp(listener)?
+        let doorway = Doorway::new(listener, self.is_leaving.subscribe())?;
+        let mut server = Server::<Caller>::from_listener(doorway)
             .acceptor(self.capped(NoDelayAcceptor::new(), bounds))
             .handle(self.handle.clone());
         set_limits(&mut server);
@@ -280,7 +289,8 @@ impl House {
         acceptor: PeerAcceptor,
         bounds: Bounds,
     ) -> std::io::Result<JoinHandle<std::io::Result<()>>> {
-        let mut server = axum_server::from_tcp(listener)?
+        let doorway = Doorway::new(listener, self.is_leaving.subscribe())?;
+        let mut server = Server::<Caller>::from_listener(doorway)
             .acceptor(self.capped(acceptor, bounds))
             .handle(self.handle.clone());
         set_limits(&mut server);
@@ -294,19 +304,22 @@ impl House {
 
     fn service(&self, router: Router) -> IntoMakeServiceWithConnectInfo<Router, SocketAddr> {
         router
-            .layer(from_fn_with_state(self.is_leaving.clone(), say_farewell))
+            .layer(from_fn_with_state(
+                self.is_leaving.subscribe(),
+                say_farewell,
+            ))
             .into_make_service_with_connect_info()
     }
 }
 
 /// While we are leaving, tells the client that the connection ends with this answer.
 async fn say_farewell(
-    State(is_leaving): State<Arc<AtomicBool>>,
+    State(is_leaving): State<watch::Receiver<bool>>,
     request: Request,
     next: Next,
 ) -> Response {
     let mut response = next.run(request).await;
-    if is_leaving.load(Ordering::SeqCst) {
+    if *is_leaving.borrow() {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(header::CONNECTION, close);
     }
@@ -315,7 +328,7 @@ async fn say_farewell(
 
 /// A client that says nothing, or sends the head of its request drop by drop, is turned away. HTTP/1
 /// only: while hyper waits to see which version is spoken, no time limit counts.
-fn set_limits<A>(server: &mut Server<SocketAddr, A>) {
+fn set_limits<A>(server: &mut Server<Caller, A>) {
     server
         .http_builder()
         .http1()

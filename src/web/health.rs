@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
@@ -30,7 +31,7 @@ async fn live() -> Json<Value> {
 
 /// Whether requests can be answered: the store answers. With what needs a look, although taking
 /// requests away from this process would not mend it.
-async fn ready(State(web): State<Web>) -> (StatusCode, Json<Value>) {
+async fn ready(State(web): State<Web>) -> Response {
     match look(&web).await {
         Ok(owed) => {
             let warnings = warnings(&web, &owed);
@@ -43,14 +44,11 @@ async fn ready(State(web): State<Web>) -> (StatusCode, Json<Value>) {
                 "ledger_entries_owed": owed.entries,
                 "warnings": warnings,
             });
-            (StatusCode::OK, Json(body))
+            Json(body).into_response()
         }
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "not ready");
-            (
-                StatusCode::SERVICE_UNAVAILABLE,
-                Json(json!({ "status": "unavailable", "component": "database" })),
-            )
+            StatusCode::SERVICE_UNAVAILABLE.into_response()
         }
     }
 }

@@ -34,6 +34,8 @@ pub(super) fn peer(
             common_name: common_name(text).ok_or(Refusal::Unreadable)?,
             shown: None,
         }),
+        // No escaped certificate has a comma: two headers were made one, and whose is the first?
+        config::ProxyFormat::EscapedPem if text.contains(',') => Err(Refusal::Repeated),
         config::ProxyFormat::EscapedPem => {
             let pem: Vec<u8> = percent_decode_str(text).collect();
             let found = X509::stack_from_pem(&pem).map_err(|_| Refusal::Unreadable)?;

@@ -1,0 +1,126 @@
+//! `pagomensa check`: what it says of certificates.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+
+use crate::pki::{Identity, Use, dated, identity};
+
+/// The configuration of a gateway with its certificates in this folder.
+fn configuration(folder: &Path) -> String {
+    format!(
+        "{}\n[database]\nurl = \"sqlite://{}\"\n",
+        include_str!("../config/demo.toml")
+            .replace(
+                "[node.tls]",
+                "[node.tls]\ncertificate_file = \"server.pem\"\nkey_file = \"server.key\"\n\
+                 client_ca_file = \"ca.pem\"",
+            )
+            .replace("[ledger]", "[ledger]\ntoken = \"t\""),
+        folder.join("p.db").display()
+    )
+}
+
+fn program(folder: &Path, words: &[&str]) -> (i32, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_pagomensa"))
+        .args(words)
+        .args(["--config", "pagomensa.toml"])
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    (output.status.code().unwrap(), text)
+}
+
+#[test]
+fn the_doctor_reads_the_dates_of_every_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path();
+    std::fs::write(place.join("pagomensa.toml"), configuration(place)).unwrap();
+    assert_eq!(program(place, &["migrate"]).0, 0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let now = i64::try_from(now.as_secs()).unwrap();
+    let days = |days: i64| now + days * 86_400 + 3_600;
+    let ca = identity("town CA", &Use::Authority, None);
+    let server = |from: i64, to: i64| {
+        let dates = (days(from), days(to));
+        dated(&["pay.example.org"], &Use::Server, Some(&ca), dates).write(place, "server");
+    };
+    let check = || {
+        let (status, text) = program(place, &["check"]);
+        let (again, json) = program(place, &["check", "--json"]);
+        assert_eq!(status, again);
+        let json: Value = serde_json::from_str(&json).unwrap();
+        let findings = json["findings"].as_array().unwrap().iter();
+        let mut found = findings.filter(|f| f["checked"] == "node certificates");
+        (status, text, found.next().unwrap().clone())
+    };
+
+    // Nothing of it is there: each missing file is named.
+    let (status, text, _) = check();
+    assert!(
+        status == 1 && text.contains("node.tls.certificate_file"),
+        "{text}"
+    );
+
+    ca.write(place, "ca");
+    server(-1, 90);
+    let (status, text, found) = check();
+    assert_eq!(status, 0, "{text}");
+    assert!(text.contains("ok      node certificates"), "{text}");
+    assert!(
+        text.contains("server pay.example.org ends on") && text.contains("in 90 days"),
+        "{text}"
+    );
+    let shown = found["certificates"].as_array().unwrap();
+    assert_eq!(shown.len(), 2);
+    assert_eq!(
+        (&shown[0]["role"], &shown[0]["days_left"]),
+        (&"server".into(), &90.into())
+    );
+    assert_eq!(
+        (&shown[1]["role"], &shown[1]["subject"]),
+        (&"client_ca".into(), &"town CA".into())
+    );
+    assert!(found.get("warnings").is_none());
+
+    server(-1, 29);
+    let (status, text, found) = check();
+    assert_eq!(status, 0, "a warning is no mistake: {text}");
+    assert!(
+        text.contains("WARNING node certificates: server pay.example.org"),
+        "{text}"
+    );
+    assert_eq!(found["warnings"].as_array().unwrap().len(), 1);
+    assert_eq!(found["mistakes"].as_array().unwrap().len(), 0);
+
+    for (from, to, words) in [(-9, -1, "has ended"), (1, 9, "begins to hold")] {
+        server(from, to);
+        let (status, text, found) = check();
+        assert_eq!(status, 1, "{text}");
+        assert!(
+            text.contains("WRONG   node certificates: server pay.example.org"),
+            "{text}"
+        );
+        assert!(text.contains(words), "{text}");
+        assert_eq!(found["mistakes"].as_array().unwrap().len(), 1);
+    }
+
+    // A key of another certificate, and an authority that has ended: both in one run.
+    server(-1, 90);
+    let other = identity("x", &Use::Server, Some(&ca));
+    std::fs::write(place.join("server.key"), other.key_pem()).unwrap();
+    let ended = dated(&["old CA"], &Use::Authority, None, (days(-9), days(-1)));
+    let bundle = |authorities: &[&Identity]| {
+        let pem: String = authorities.iter().map(|ca| ca.pem()).collect();
+        std::fs::write(place.join("ca.pem"), pem).unwrap();
+    };
+    bundle(&[&ca, &ended]);
+    let (status, text, _) = check();
+    assert_eq!(status, 1, "{text}");
+    assert!(text.contains("is not the key of the certificate"), "{text}");
+    assert!(text.contains("client_ca old CA has ended"), "{text}");
+}
