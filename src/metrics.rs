@@ -76,6 +76,7 @@ pub struct Outbox {
 #[derive(Debug, Default)]
 struct Board {
     credentials: Vec<Credential>,
+    clients: BTreeMap<String, Instant>,
     is_reload_broken: bool,
     failing_jobs: BTreeMap<&'static str, bool>,
 }
@@ -352,6 +353,17 @@ impl Metrics {
         board.is_reload_broken = false;
     }
 
+    /// A client that may come in has shown a certificate that holds until then.
+    pub fn client(&self, subject: &str, not_after: Instant) {
+        let mut board = self.board();
+        match board.clients.get_mut(subject) {
+            Some(known) => *known = not_after,
+            None => {
+                board.clients.insert(subject.to_owned(), not_after);
+            }
+        }
+    }
+
     /// New files of certificates cannot be used.
     pub fn reload_failed(&self) {
         self.0.reloads.with_label_values(&["refused"]).inc();
@@ -393,6 +405,11 @@ impl Metrics {
             let labels = [credential.role, credential.subject.as_str()];
             let expiry = measures.expiry.with_label_values(&labels);
             expiry.set(credential.seconds_left(present.now));
+        }
+        for (subject, not_after) in &self.board().clients {
+            let left = (not_after.as_millis() - present.now.as_millis()).div_euclid(1_000);
+            let expiry = measures.expiry.with_label_values(&["client", subject]);
+            expiry.set(left);
         }
         Ok(TextEncoder::new().encode_to_string(&measures.registry.gather())?)
     }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::pki::{Identity, Use, identity};
+use crate::pki::{FUTURE, Identity, Use, dated, identity};
 
 /// The program, serving with certificates of its own.
 struct Served {
@@ -28,11 +28,21 @@ fn port() -> u16 {
 
 impl Served {
     async fn start(more: &[(&str, &str)]) -> Served {
+        Served::dated((0, FUTURE.1), (0, FUTURE.1), more).await
+    }
+
+    /// With a server's and a client's certificate that hold between these instants.
+    async fn dated(server: (i64, i64), client: (i64, i64), more: &[(&str, &str)]) -> Served {
         let folder = tempfile::tempdir().unwrap();
         let ca = identity("test CA", &Use::Authority, None);
-        let node = identity("forwarder.demo.pagomensa", &Use::Client, Some(&ca));
+        let node = dated(
+            &["forwarder.demo.pagomensa"],
+            &Use::Client,
+            Some(&ca),
+            client,
+        );
         ca.write(folder.path(), "ca");
-        identity("server", &Use::Server, Some(&ca)).write(folder.path(), "server");
+        dated(&["pay.example.org"], &Use::Server, Some(&ca), server).write(folder.path(), "server");
         let file = folder.path().join("pagomensa.toml");
         let settings = include_str!("../config/demo.toml").replace(
             "[node.tls]",
@@ -199,7 +209,7 @@ async fn a_head_that_does_not_end_is_given_up() {
 async fn a_hangup_exchanges_the_certificates() {
     let served = Served::start(&[]).await;
     let first = served.shown().await;
-    let next = identity("server", &Use::Server, Some(&served.ca));
+    let next = identity("pay.example.org", &Use::Server, Some(&served.ca));
     next.write(served.folder.path(), "server");
     assert_eq!(served.shown().await, first, "not before it is told to");
     served.signal("-HUP");
@@ -246,6 +256,51 @@ async fn a_stop_resets_no_request() {
     };
     let (_, status) = tokio::join!(callers, stopper);
     assert!(status.success());
+}
+
+/// Who runs the service hears of it in time, from the log and in the metrics.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn certificates_that_end_soon_are_told_of() {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let now = i64::try_from(now.as_secs()).unwrap();
+    let days = |days: i64| (0, now + days * 86_400 + 3_600);
+    let words = |served: &Served, words: &str| {
+        let log = served.log.lock().unwrap();
+        log.lines().filter(|line| line.contains(words)).count()
+    };
+    for (server, expected) in [(31, None), (29, Some("WARN")), (6, Some("ERROR"))] {
+        let served = Served::dated(days(server), days(29), &[]).await;
+        for _ in 0..3 {
+            served.shown().await;
+        }
+        served.signal("-HUP");
+        served.wait_for("as told by SIGHUP").await;
+        let log = served.log.lock().unwrap().clone();
+        let mut told = log.lines().filter(|line| line.contains("pay.example.org"));
+        match expected {
+            Some(level) => assert!(
+                told.next().is_some_and(|line| line.contains(level)),
+                "{log}"
+            ),
+            None => assert!(told.next().is_none(), "{log}"),
+        }
+        assert_eq!(told.count(), 0, "once a day:\n{log}");
+        let of_client = "the certificate of the node ends soon";
+        assert_eq!(words(&served, of_client), 1, "once a day:\n{log}");
+        let url = format!("http://127.0.0.1:{}/metrics", served.web);
+        let page = reqwest::get(url).await.unwrap().text().await.unwrap();
+        for (role, subject, left) in [
+            ("client", "forwarder.demo.pagomensa", 29),
+            ("server", "pay.example.org", server),
+        ] {
+            let name =
+                format!("pagomensa_tls_expiry_seconds{{role=\"{role}\",subject=\"{subject}\"}} ");
+            let line = page.lines().find_map(|line| line.strip_prefix(&name));
+            let seconds: i64 = line.unwrap().parse().unwrap();
+            assert_eq!(seconds / 86_400, left, "{role}");
+        }
+        assert!(served.end().await.success());
+    }
 }
 
 /// A folder with nothing in it: what is needed is named, before a database is made.

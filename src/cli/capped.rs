@@ -251,7 +251,7 @@ where
             };
             let stream = Closable {
                 inner: stream,
-                closed,
+                closed: Some(closed),
                 _seat: seat,
             };
             Ok((stream, service))
@@ -263,7 +263,8 @@ where
 #[derive(Debug)]
 pub(super) struct Closable<T> {
     inner: T,
-    closed: oneshot::Receiver<()>,
+    /// Nothing once it has been told to go.
+    closed: Option<oneshot::Receiver<()>>,
     _seat: Arc<Seat>,
 }
 
@@ -273,8 +274,13 @@ impl<T: AsyncRead + Unpin> AsyncRead for Closable<T> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if let Some(closed) = &mut self.closed
+            && Pin::new(closed).poll(context).is_ready()
+        {
+            self.closed = None;
+        }
         // Nothing read is the end of the stream: the server closes it in good order.
-        if let Poll::Ready(Ok(())) = Pin::new(&mut self.closed).poll(context) {
+        if self.closed.is_none() {
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.inner).poll_read(context, buffer)

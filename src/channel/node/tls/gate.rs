@@ -109,8 +109,6 @@ impl Gate {
         if !is_proxy {
             return Err(Refusal::NotTheProxy);
         }
-        let set = self.certificates.as_ref().map(Certificates::current);
-        let trust = set.as_ref().map(|set| &set.material.trust);
-        proxy::peer(&parts.headers, &self.proxy, trust)
+        proxy::peer(&parts.headers, &self.proxy, self.certificates.as_ref())
     }
 }

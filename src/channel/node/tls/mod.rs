@@ -287,14 +287,17 @@ impl Certificates {
         }
     }
 
-    /// Tells the log, once a day, that the client should renew its certificate.
+    /// Tells the metrics how long the certificate of the client holds, and the log, once a day, that
+    /// it should be renewed.
     fn tell_of_client(&self, peer: &Peer, not_after: Instant) {
+        if !self.0.config.allowed_subjects.contains(&peer.common_name) {
+            return;
+        }
+        self.0.metrics.client(&peer.common_name, not_after);
         let now = self.0.clock.now();
         let days = (not_after.as_millis() - now.as_millis()).div_euclid(86_400_000);
         let today = Some(now.day_in_rome());
-        if days < WARN_DAYS
-            && self.0.config.allowed_subjects.contains(&peer.common_name)
-            && std::mem::replace(&mut *lock(&self.0.told_of_client), today) != today
+        if days < WARN_DAYS && std::mem::replace(&mut *lock(&self.0.told_of_client), today) != today
         {
             tracing::warn!(
                 subject = peer.common_name,

@@ -4,8 +4,7 @@ use axum::http::HeaderMap;
 use openssl::x509::X509;
 use percent_encoding::percent_decode_str;
 
-use super::material::Trust;
-use super::{Peer, Refusal};
+use super::{Certificates, Peer, Refusal, material};
 use crate::config;
 
 /// The longest header that is read: a certificate with its chain has some kilobytes.
@@ -18,7 +17,7 @@ const LONGEST: usize = 32 * 1024;
 pub(super) fn peer(
     headers: &HeaderMap,
     config: &config::Proxy,
-    trust: Option<&Trust>,
+    certificates: Option<&Certificates>,
 ) -> Result<Peer, Refusal> {
     let mut values = headers.get_all(&config.header).iter();
     let value = values.next().ok_or(Refusal::Nobody)?;
@@ -40,15 +39,18 @@ pub(super) fn peer(
             let pem: Vec<u8> = percent_decode_str(text).collect();
             let found = X509::stack_from_pem(&pem).map_err(|_| Refusal::Unreadable)?;
             let (leaf, chain) = found.split_first().ok_or(Refusal::Unreadable)?;
-            let trust = trust.ok_or(Refusal::Nobody)?;
+            let certificates = certificates.ok_or(Refusal::Nobody)?;
+            let trust = &certificates.current().material.trust;
             trust.judge(leaf, chain).map_err(|reason| {
                 tracing::warn!(reason, "a certificate that the proxy handed on is refused");
                 Refusal::Untrusted
             })?;
-            Ok(Peer {
+            let peer = Peer {
                 common_name: super::common_name(leaf),
                 shown: None,
-            })
+            };
+            certificates.tell_of_client(&peer, material::instant(leaf.not_after()));
+            Ok(peer)
         }
     }
 }
