@@ -286,3 +286,19 @@ engines! {
         );
     }
 }
+
+/// Whoever copies an alarm from the manual gets one that can ring.
+#[test]
+fn the_manual_names_only_measures_that_exist() {
+    let code = include_str!("../src/metrics.rs");
+    let manual = include_str!("../docs/operations.md");
+    let names: Vec<&str> = manual
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .filter(|word| word.starts_with("pagomensa_"))
+        .map(|word| word.trim_end_matches("_bucket").trim_end_matches("_count"))
+        .collect();
+    assert!(!names.is_empty());
+    for name in names {
+        assert!(code.contains(&format!("\"{name}\"")), "{name}");
+    }
+}
