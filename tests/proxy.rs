@@ -34,7 +34,8 @@ fn door(world: &World, config: Node) -> Router {
     let metrics = world.app.desk().metrics().clone();
     let certificates = Certificates::open(&config, world.clock.clone(), metrics).unwrap();
     let desk = world.app.desk().clone();
-    node::router(desk, world.clock.clone(), config, certificates)
+    let guard = world.app.guard().clone();
+    node::router(desk, world.clock.clone(), config, guard, certificates)
 }
 
 /// A call from an address with these headers: the status and the text.

@@ -92,7 +92,8 @@ async fn no_address(State(door): State<Door>, request: Request) -> Response {
 
 /// A call with a method that is not offered: written down all the same.
 async fn no_method(State(door): State<Door>, request: Request) -> Response {
-    door.turn_away(request, StatusCode::METHOD_NOT_ALLOWED).await
+    door.turn_away(request, StatusCode::METHOD_NOT_ALLOWED)
+        .await
 }
 
 async fn answer(State(door): State<Door>, request: Request) -> Response {

@@ -1,25 +1,11 @@
-//! A bound on open connections: a listener that takes all there are stops the whole process, and
-//! one that turns new ones away can be kept shut by whoever opens many and says nothing.
-//!
-//! So room is made for the newest by closing the connection that has asked for nothing for the
-//! longest time, be it in its handshake, before its first request or between two. Only when all are
-//! being answered is the newest turned away. The connections of one address have a bound of their
-//! own, and make room among themselves.
+//! Who is connected, and who makes room for whom.
 
 use std::collections::HashMap;
-use std::io;
 use std::net::{IpAddr, Ipv6Addr};
-use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
-use std::time::Duration;
 
-use axum_server::accept::Accept;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::oneshot;
-use tower::Service;
 
 use crate::clock::Stopwatch;
 use crate::config::Network;
@@ -28,12 +14,9 @@ use crate::metrics::Metrics;
 /// A connection that was answered within so many microseconds is not closed to make room: the
 /// answer may still be on its way.
 const RECENT: i64 = 1_000_000;
-/// A client that takes nothing of our answer for so long is gone.
-const UNREAD: Duration = Duration::from_secs(30);
-
 /// How many connections there may be.
 #[derive(Debug, Clone)]
-pub(super) struct Bounds {
+pub(in crate::cli) struct Bounds {
     /// The listener, for the metrics.
     pub listener: &'static str,
     /// In all.
@@ -44,16 +27,9 @@ pub(super) struct Bounds {
     pub shared: Vec<Network>,
 }
 
-/// Takes connections while there is room, and makes room.
-#[derive(Debug, Clone)]
-pub(super) struct Capped<A> {
-    inner: A,
-    hall: Arc<Hall>,
-}
-
 /// Everybody who is connected.
 #[derive(Debug)]
-struct Hall {
+pub(super) struct Hall {
     bounds: Bounds,
     metrics: Metrics,
     since: Stopwatch,
@@ -88,29 +64,30 @@ struct Use {
     last: AtomicI64,
 }
 
+/// There is no room, and none can be made.
+#[derive(Debug, thiserror::Error)]
+#[error("too many connections")]
+pub(super) struct Full;
+
 /// The place of one connection, given back when it is dropped.
 #[derive(Debug)]
-struct Seat {
+pub(super) struct Seat {
     number: u64,
     hall: Arc<Hall>,
     use_of: Arc<Use>,
 }
 
-impl<A> Capped<A> {
-    pub(super) fn new(inner: A, bounds: Bounds, metrics: Metrics) -> Capped<A> {
-        Capped {
-            inner,
-            hall: Arc::new(Hall {
-                bounds,
-                metrics,
-                since: Stopwatch::start(),
-                seats: Mutex::default(),
-            }),
-        }
-    }
-}
-
 impl Hall {
+    /// Nobody is in it.
+    pub(super) fn new(bounds: Bounds, metrics: Metrics) -> Arc<Hall> {
+        Arc::new(Hall {
+            bounds,
+            metrics,
+            since: Stopwatch::start(),
+            seats: Mutex::default(),
+        })
+    }
+
     fn seats(&self) -> MutexGuard<'_, Seats> {
         // Nobody panics while holding it.
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
@@ -119,22 +96,22 @@ impl Hall {
     /// A place for a connection of this address, and what tells it to go.
     ///
     /// # Errors
-    /// All are being answered: in all, or of this address.
-    fn seat(
+    /// [`Full`]: all are being answered, in all or of this address.
+    pub(super) fn seat(
         self: &Arc<Hall>,
         address: Option<IpAddr>,
-    ) -> Result<(Seat, oneshot::Receiver<()>), &'static str> {
+    ) -> Result<(Seat, oneshot::Receiver<()>), Full> {
         let address = address.and_then(|address| self.counted(address));
         let now = self.since.micros();
         let mut seats = self.seats();
         let of_address = |taken: &Taken| address.is_some() && taken.address == address;
         if seats.taken.values().filter(|t| of_address(t)).count() >= self.bounds.per_address {
-            seats.make_room(now, of_address).ok_or("address")?;
             self.metrics.turned_away(self.bounds.listener, "address");
+            seats.make_room(now, of_address).ok_or(Full)?;
         }
         if seats.taken.len() >= self.bounds.all {
-            seats.make_room(now, |_| true).ok_or("all")?;
             self.metrics.turned_away(self.bounds.listener, "all");
+            seats.make_room(now, |_| true).ok_or(Full)?;
             if !std::mem::replace(&mut seats.is_full, true) {
                 tracing::warn!(
                     connections = self.bounds.all,
@@ -213,146 +190,11 @@ impl Drop for Seat {
     }
 }
 
-impl<A, S> Accept<TcpStream, S> for Capped<A>
-where
-    A: Accept<TcpStream, S>,
-    A::Future: Send + 'static,
-    A::Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    A::Service: Send + 'static,
-{
-    type Stream = Closable<A::Stream>;
-    type Service = Seated<A::Service>;
-    type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
-
-    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let address = stream.peer_addr().ok().map(|address| address.ip());
-        // Without it a client that reads nothing would keep its place for ever. A kernel that does
-        // not know the option leaves the other bounds.
-        let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD));
-        let (seat, mut closed) = match self.hall.seat(address) {
-            Ok(seated) => seated,
-            Err(reason) => {
-                let hall = &self.hall;
-                hall.metrics.turned_away(hall.bounds.listener, reason);
-                return Box::pin(async { Err(io::Error::other("too many connections")) });
-            }
-        };
-        let accepted = self.inner.accept(stream, service);
-        Box::pin(async move {
-            let (stream, service) = tokio::select! {
-                biased;
-                accepted = accepted => accepted?,
-                _ = &mut closed => return Err(io::Error::other("closed to make room")),
-            };
-            let seat = Arc::new(seat);
-            let service = Seated {
-                inner: service,
-                seat: seat.clone(),
-            };
-            let stream = Closable {
-                inner: stream,
-                closed: Some(closed),
-                _seat: seat,
-            };
-            Ok((stream, service))
-        })
-    }
-}
-
-/// A stream that ends when its place is needed.
-#[derive(Debug)]
-pub(super) struct Closable<T> {
-    inner: T,
-    /// Nothing once it has been told to go.
-    closed: Option<oneshot::Receiver<()>>,
-    _seat: Arc<Seat>,
-}
-
-impl<T: AsyncRead + Unpin> AsyncRead for Closable<T> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if let Some(closed) = &mut self.closed
-            && Pin::new(closed).poll(context).is_ready()
-        {
-            self.closed = None;
-        }
-        // Nothing read is the end of the stream: the server closes it in good order.
-        if self.closed.is_none() {
-            return Poll::Ready(Ok(()));
-        }
-        Pin::new(&mut self.inner).poll_read(context, buffer)
-    }
-}
-
-impl<T: AsyncWrite + Unpin> AsyncWrite for Closable<T> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(context)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(context, parts)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-}
-
-/// A service that knows whether its connection is being answered.
-#[derive(Debug, Clone)]
-pub(super) struct Seated<S> {
-    inner: S,
-    seat: Arc<Seat>,
-}
-
-impl<S, R> Service<R> for Seated<S>
-where
-    S: Service<R>,
-    S::Future: Send + 'static,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: R) -> Self::Future {
-        let answering = Answering::begin(self.seat.clone());
-        let answer = self.inner.call(request);
-        Box::pin(async move {
-            let answer = answer.await;
-            drop(answering);
-            answer
-        })
-    }
-}
-
 /// A request that is being answered, until it is dropped.
-struct Answering(Arc<Seat>);
+pub(super) struct Answering(Arc<Seat>);
 
 impl Answering {
-    fn begin(seat: Arc<Seat>) -> Answering {
+    pub(super) fn begin(seat: Arc<Seat>) -> Answering {
         seat.use_of.requests.fetch_add(1, Ordering::SeqCst);
         Answering(seat)
     }
@@ -379,7 +221,7 @@ mod tests {
             per_address,
             shared: vec!["10.0.0.9".parse().unwrap()],
         };
-        Capped::new((), bounds, Metrics::new().unwrap()).hall
+        Hall::new(bounds, Metrics::new().unwrap())
     }
 
     fn ip(text: &str) -> Option<IpAddr> {
@@ -416,7 +258,7 @@ mod tests {
             .into_iter()
             .map(|(seat, closed)| (Answering::begin(Arc::new(seat)), closed))
             .collect();
-        assert_eq!(hall.seat(ip("10.0.0.3")).unwrap_err(), "all");
+        assert!(hall.seat(ip("10.0.0.3")).is_err());
         drop(answering);
         assert!(hall.seat(ip("10.0.0.3")).is_ok());
     }
