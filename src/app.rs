@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use tokio::sync::Notify;
 
+use crate::channel::aca;
 use crate::channel::node::tls::{Certificates, TlsError};
 use crate::channel::node::{self, Guard, SchemaError};
 use crate::clock::{Clock, Ids};
@@ -16,6 +17,7 @@ use crate::domain::creditor::Register;
 use crate::job::{Holder, Job, JobError, Progress};
 use crate::ledger::{Courier, CourierError};
 use crate::metrics::{Metrics, MetricsError};
+use crate::platform::{Rate, Service, ServiceError, Settings};
 use crate::store::{Store, StoreError, idempotency};
 use crate::web;
 
@@ -47,6 +49,9 @@ pub enum AppError {
     /// The metrics cannot be set up.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
+    /// A client of pagoPA's services cannot be made.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
 }
 
 /// Rows that a job changes in one transaction: receipts wait for no longer than that takes.
@@ -88,6 +93,9 @@ impl App {
         if config.ledger.enabled {
             let courier = Courier::new(&desk, clock.clone(), &config.ledger, token)?;
             jobs.push(courier.job(&desk, &config.ledger));
+        }
+        if config.aca.enabled {
+            jobs.push(archive(&desk, &clock, &config)?);
         }
         let app = App {
             config,
@@ -164,6 +172,26 @@ impl App {
             metrics: self.desk.metrics().clone(),
         }
     }
+}
+
+/// Tells pagoPA's archive of every notice.
+fn archive(desk: &Desk, clock: &Clock, config: &Config) -> Result<Job, AppError> {
+    let section = &config.aca;
+    let settings = Settings {
+        name: "aca",
+        url: &section.url,
+        key: config.aca_key()?,
+        timeout: Duration::from_secs(section.timeout_s),
+        rate: Rate {
+            calls: section.rate_calls,
+            seconds: section.rate_seconds,
+            // A fifth of the rate at once: few transactions for many notices, and still even.
+            burst: (section.rate_calls / 5).max(1),
+        },
+    };
+    let service = Service::new(settings, clock.clone())?;
+    let archivist = aca::Archivist::new(desk, clock.clone(), service, section);
+    Ok(archivist.job(desk.changed().clone(), section))
 }
 
 /// Closes notices whose last day has passed.

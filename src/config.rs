@@ -37,6 +37,10 @@ pub struct Config {
     pub desk: Desk,
     /// The meal ledger.
     pub ledger: Ledger,
+    /// pagoPA's archive of notices.
+    pub aca: Aca,
+    /// The receipt hunter.
+    pub receipts: Receipts,
     /// The journal of exchanges.
     pub journal: Journal,
     /// The jobs.
@@ -114,6 +118,71 @@ pub struct Ledger {
     /// Pauses before the next try in seconds.
     #[serde(deserialize_with = "list")]
     pub retry_pauses_s: Vec<i64>,
+}
+
+/// Section `[aca]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Aca {
+    /// Whether the archive is told.
+    pub enabled: bool,
+    /// Base address.
+    pub url: String,
+    /// Subscription key.
+    pub subscription_key: SecretString,
+    /// File with the subscription key.
+    pub subscription_key_file: PathBuf,
+    /// Longest call in seconds.
+    pub timeout_s: u64,
+    /// Calls in one window.
+    pub rate_calls: i64,
+    /// The window in seconds.
+    pub rate_seconds: i64,
+    /// Seconds between two looks.
+    pub every_s: u64,
+    /// Pauses before the next try in seconds.
+    #[serde(deserialize_with = "list")]
+    pub retry_pauses_s: Vec<i64>,
+}
+
+/// Section `[receipts]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Receipts {
+    /// Whether receipts are looked for.
+    pub enabled: bool,
+    /// Base address of BizEvents.
+    pub bizevents_url: String,
+    /// Subscription key of BizEvents.
+    pub bizevents_key: SecretString,
+    /// File with the subscription key of BizEvents.
+    pub bizevents_key_file: PathBuf,
+    /// Base address of the receipts of GPD.
+    pub gpd_url: String,
+    /// Subscription key of GPD.
+    pub gpd_key: SecretString,
+    /// File with the subscription key of GPD.
+    pub gpd_key_file: PathBuf,
+    /// Longest call in seconds.
+    pub timeout_s: u64,
+    /// Calls in one window, for each of the two services.
+    pub rate_calls: i64,
+    /// The window in seconds.
+    pub rate_seconds: i64,
+    /// Seconds between two looks at what is due.
+    pub every_s: u64,
+    /// Seconds from the end of a payment token to the first look.
+    pub grace_s: i64,
+    /// Pauses between two looks for the same receipt in seconds.
+    #[serde(deserialize_with = "list")]
+    pub pauses_s: Vec<i64>,
+    /// Pauses after a call that failed in seconds.
+    #[serde(deserialize_with = "list")]
+    pub retry_pauses_s: Vec<i64>,
+    /// Days for which a payment of a reporting flow is looked for.
+    pub days: i64,
+    /// Days for which an activation is looked for.
+    pub activation_days: i64,
 }
 
 /// Section `[journal]`.
@@ -310,16 +379,64 @@ impl Config {
     /// # Errors
     /// The file cannot be read.
     pub fn ledger_token(&self) -> Result<SecretString, ConfigError> {
-        if self.ledger.token_file.as_os_str().is_empty() {
-            return Ok(self.ledger.token.clone());
-        }
-        match std::fs::read_to_string(&self.ledger.token_file) {
-            Ok(text) => Ok(SecretString::from(text.trim().to_owned())),
-            Err(error) => Err(ConfigError::Mistakes(vec![Mistake {
-                key: "ledger.token_file".to_owned(),
-                message: format!("{}: {error}", self.ledger.token_file.display()),
-            }])),
-        }
+        secret(
+            "ledger.token_file",
+            &self.ledger.token_file,
+            &self.ledger.token,
+        )
+    }
+
+    /// The subscription key of the archive, from its file when one is named.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn aca_key(&self) -> Result<SecretString, ConfigError> {
+        let aca = &self.aca;
+        secret(
+            "aca.subscription_key_file",
+            &aca.subscription_key_file,
+            &aca.subscription_key,
+        )
+    }
+
+    /// The subscription key of BizEvents, from its file when one is named.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn bizevents_key(&self) -> Result<SecretString, ConfigError> {
+        let receipts = &self.receipts;
+        secret(
+            "receipts.bizevents_key_file",
+            &receipts.bizevents_key_file,
+            &receipts.bizevents_key,
+        )
+    }
+
+    /// The subscription key of GPD, from its file when one is named.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn gpd_key(&self) -> Result<SecretString, ConfigError> {
+        let receipts = &self.receipts;
+        secret(
+            "receipts.gpd_key_file",
+            &receipts.gpd_key_file,
+            &receipts.gpd_key,
+        )
+    }
+}
+
+/// A secret, from its file when one is named.
+fn secret(key: &str, file: &Path, value: &SecretString) -> Result<SecretString, ConfigError> {
+    if file.as_os_str().is_empty() {
+        return Ok(value.clone());
+    }
+    match std::fs::read_to_string(file) {
+        Ok(text) => Ok(SecretString::from(text.trim().to_owned())),
+        Err(error) => Err(ConfigError::Mistakes(vec![Mistake {
+            key: key.to_owned(),
+            message: format!("{}: {error}", file.display()),
+        }])),
     }
 }
 

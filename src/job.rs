@@ -28,6 +28,13 @@ pub enum Progress {
         /// When something will be due, if that is known.
         until: Option<Instant>,
     },
+    /// There is something to do, and it cannot be done before somebody helps.
+    Held {
+        /// When it is tried again all the same.
+        until: Instant,
+        /// What is wrong, for whoever lists the jobs.
+        why: &'static str,
+    },
 }
 
 /// A run failed; it will be run again.
@@ -167,7 +174,11 @@ impl Holder {
             self.metrics.store_error("job");
         }
         self.metrics.job(job.name, ended.is_ok(), self.clock.now());
-        let error = ended.as_ref().err().map(ToString::to_string);
+        let error = match &ended {
+            Ok(Progress::Held { why, .. }) => Some((*why).to_owned()),
+            Ok(_) => None,
+            Err(error) => Some(error.to_string()),
+        };
         self.give(job.name, error.as_deref()).await?;
         ended.map(Some)
     }
@@ -202,10 +213,10 @@ async fn repeat(job: Job, holder: Holder, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow_and_update() {
         let pause = match holder.run(&job).await {
             Ok(Some(Progress::More)) => continue,
-            Ok(Some(Progress::Rest { until })) => until.map_or(job.every, |until| {
-                let millis = until.as_millis() - holder.clock.now().as_millis();
-                Duration::from_millis(u64::try_from(millis).unwrap_or(0)).min(job.every)
-            }),
+            Ok(Some(Progress::Rest { until })) => {
+                until.map_or(job.every, |until| pause(&job, &holder, until))
+            }
+            Ok(Some(Progress::Held { until, .. })) => pause(&job, &holder, until),
             Ok(None) => job.every,
             Err(error) => {
                 tracing::error!(
@@ -222,4 +233,10 @@ async fn repeat(job: Job, holder: Holder, mut stopped: watch::Receiver<bool>) {
             _ = stopped.changed() => {}
         }
     }
+}
+
+/// How long a job rests until an instant: never longer than usual.
+fn pause(job: &Job, holder: &Holder, until: Instant) -> Duration {
+    let millis = until.as_millis() - holder.clock.now().as_millis();
+    Duration::from_millis(u64::try_from(millis).unwrap_or(0)).min(job.every)
 }

@@ -7,9 +7,12 @@
 //!
 //! * [`cli`] and `main`: the operator's verbs, among them `serve` and `demo`.
 //! * [`app`]: builds everything and is the only place where all parts meet.
-//! * [`channel`]: the rails, one folder each. [`channel::node`] is the door of the pagoPA node.
+//! * [`channel`]: the rails, one folder each. [`channel::node`] is the door of the pagoPA node,
+//!   [`channel::aca`] feeds its archive of notices, [`channel::receipts`] looks for receipts that
+//!   have not come.
 //! * [`web`]: the REST API for the portals, its documentation, the health checks.
 //! * [`ledger`]: brings what is owed to the meal ledger, again and again until it has it.
+//! * [`platform`]: pagoPA's REST services: one way to call them, at their pace.
 //! * [`job`]: runs what must be done although nobody is asking.
 //! * [`desk`]: the only place where money moves: reads, asks the domain, writes, commits.
 //! * [`store`]: the only place with SQL, one text for SQLite and PostgreSQL.
@@ -19,10 +22,11 @@
 //!
 //! # Who may import whom
 //!
-//! `main → cli → app → { channel, ledger, web, job } → desk → { store, wire } → domain`. Whoever
-//! stands on the left may use whatever stands further right, never the other way round; a rail
-//! never imports another rail or `web`. [`config`], [`clock`], [`log`] and [`metrics`] are values that
-//! everybody above the domain may hold. `tests/house.rs` guards this.
+//! `main → cli → app → { channel, ledger, web, job } → desk → { store, wire } → domain`; the rails
+//! that call pagoPA's services stand on `platform`, which stands on the desk. Whoever stands on the
+//! left may use whatever stands further right, never the other way round; a rail never imports
+//! another rail or `web`. [`config`], [`clock`], [`log`] and [`metrics`] are values that everybody
+//! above the domain may hold. `tests/house.rs` guards this.
 //!
 //! # One payment
 //!
@@ -63,6 +67,7 @@ pub mod job;
 pub mod ledger;
 pub mod log;
 pub mod metrics;
+pub mod platform;
 pub mod store;
 pub mod web;
 pub mod wire;

@@ -20,6 +20,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("job", &["desk", "store", "domain", "clock", "metrics"]),
     (
+        "platform",
+        &["desk", "store", "wire", "domain", "config", "clock"],
+    ),
+    (
         "ledger",
         &[
             "job", "desk", "store", "domain", "config", "clock", "metrics",
@@ -28,7 +32,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "channel",
         &[
-            "channel", "job", "desk", "store", "wire", "domain", "config", "clock", "metrics",
+            "channel", "job", "platform", "desk", "store", "wire", "domain", "config", "clock",
+            "metrics",
         ],
     ),
     (
@@ -40,8 +45,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "channel", "web", "ledger", "job", "desk", "store", "domain", "config", "clock",
-            "metrics",
+            "channel", "web", "ledger", "job", "platform", "desk", "store", "domain", "config",
+            "clock", "metrics",
         ],
     ),
     (

@@ -15,6 +15,7 @@
     reason = "a test that fails says so by panicking"
 )]
 
+mod aca;
 mod changes;
 mod check;
 mod conformance;

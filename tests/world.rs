@@ -13,10 +13,11 @@ use pagomensa::desk::journal::audit::{self, Event, Report, Violation, Wish};
 use pagomensa::desk::keys::{NewKey, Scope, create};
 use pagomensa::domain::day::Instant;
 use pagomensa::domain::party::CreditorCode;
-use pagomensa::job::Progress;
+use pagomensa::job::{Job, Progress};
 use pagomensa::store::{Engine, entries};
 use pagomensa::wire::soap;
 use pagomensa::wire::xml::Element;
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -34,6 +35,8 @@ pub const STATION: &str = "77777777777_01";
 pub const NOW: &str = "2026-11-20T11:00:00.000Z";
 
 pub const LEDGER_TOKEN: &str = "ledger-token";
+/// The key of pagoPA's services.
+const SUBSCRIPTION: &str = "subscription";
 
 pub struct World {
     pub app: App,
@@ -108,6 +111,14 @@ impl World {
     /// A gateway over this database; `overrides` is TOML over the demo's settings.
     pub async fn over(database: Database, overrides: &str) -> World {
         let folder = tempfile::tempdir().unwrap();
+        let creditor = |code: &str| mock_psp::Creditor {
+            fiscal_code: code.to_owned(),
+            name: "Ente".to_owned(),
+            broker: BROKER.to_owned(),
+            station: STATION.to_owned(),
+            portal_key: String::new(),
+            broadcast: false,
+        };
         let ledger = mock_psp::World::start(
             tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap(),
             mock_psp::WorldConfig {
@@ -115,9 +126,9 @@ impl World {
                 gateway_web: "http://127.0.0.1:9".to_owned(),
                 gateway_node: "http://127.0.0.1:9/node".to_owned(),
                 tls: None,
-                creditors: vec![],
+                creditors: vec![creditor(TOWN), creditor(CATERER)],
                 ledger_token: LEDGER_TOKEN.to_owned(),
-                subscription_key: "subscription".to_owned(),
+                subscription_key: SUBSCRIPTION.to_owned(),
             },
         )
         .await
@@ -132,6 +143,19 @@ impl World {
         config.node.tls.enabled = false;
         config.ledger.url = format!("http://{}/ledger", ledger.addr());
         config.ledger.token = LEDGER_TOKEN.to_owned().into();
+        let platform = format!("http://{}", ledger.addr());
+        config.aca.url = format!("{platform}/aca/v1");
+        config.receipts.bizevents_url = format!("{platform}/bizevents/service/v1");
+        config.receipts.gpd_url = format!("{platform}/gpd/payments-receipts-service/v1");
+        for key in [
+            &mut config.aca.subscription_key,
+            &mut config.receipts.bizevents_key,
+            &mut config.receipts.gpd_key,
+        ] {
+            if key.expose_secret().is_empty() {
+                *key = SUBSCRIPTION.to_owned().into();
+            }
+        }
         let clock = Clock::standing_at(Instant::parse(NOW).unwrap());
         let (app, tasks) = App::build(config, clock.clone(), Ids::default())
             .await
@@ -171,7 +195,13 @@ impl World {
 
     /// Another gateway over the same database and ledger, as after a restart.
     pub async fn restarted(self) -> World {
-        let config = self.app.config().clone();
+        self.restarted_with(|_| {}).await
+    }
+
+    /// The same with other settings.
+    pub async fn restarted_with(self, change: impl FnOnce(&mut Config)) -> World {
+        let mut config = self.app.config().clone();
+        change(&mut config);
         let Self {
             app,
             clock,
@@ -389,6 +419,33 @@ impl World {
             .iter()
             .map(|entry| entry["amount_cents"].as_i64().unwrap())
             .collect()
+    }
+
+    /// One of the jobs.
+    pub fn job(&self, name: &str) -> &Job {
+        let mut jobs = self.app.jobs().iter();
+        jobs.find(|job| job.name == name).unwrap()
+    }
+
+    /// A question to the simulated world.
+    pub async fn ask_world(&self, path: &str) -> Value {
+        let url = format!("http://{}{path}", self.ledger.addr());
+        self.http
+            .get(url)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap()
+    }
+
+    /// An order to the simulated world.
+    pub async fn tell_world(&self, path: &str, body: &Value) -> Value {
+        let url = format!("http://{}{path}", self.ledger.addr());
+        let answer = self.http.post(url).json(body).send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        answer.json().await.unwrap()
     }
 
     /// Tells the simulated world to misbehave.

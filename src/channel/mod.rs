@@ -3,4 +3,5 @@
 //! A rail turns bytes into a call at the desk, and the answer into bytes. Rails never import each
 //! other. Adding one adds a line here and nothing else outside its folder.
 
+pub mod aca;
 pub mod node;

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::{Outcome, Reported, answer};
@@ -77,6 +77,8 @@ pub(super) async fn run(reported: &Reported) -> Outcome {
         Finding::of("configuration", mistakes(config.register().map(drop))),
         Finding::of("creditors", creditors(&config)),
         Finding::of("ledger token", token(&config)),
+        Finding::of("archive (ACA)", archive(&config)),
+        Finding::of("receipt hunter", hunter(&config)),
         shown,
         Finding::of(
             "database",
@@ -115,9 +117,29 @@ fn creditors(config: &Config) -> Vec<String> {
 }
 
 fn token(config: &Config) -> Vec<String> {
-    match config.ledger_token() {
-        Ok(token) if config.ledger.enabled && token.expose_secret().is_empty() => {
-            vec!["ledger.token and ledger.token_file are not set".to_owned()]
+    let keys = "ledger.token and ledger.token_file";
+    secret(config.ledger.enabled, keys, config.ledger_token())
+}
+
+fn archive(config: &Config) -> Vec<String> {
+    let keys = "aca.subscription_key and aca.subscription_key_file";
+    secret(config.aca.enabled, keys, config.aca_key())
+}
+
+fn hunter(config: &Config) -> Vec<String> {
+    let enabled = config.receipts.enabled;
+    let bizevents = "receipts.bizevents_key and receipts.bizevents_key_file";
+    let gpd = "receipts.gpd_key and receipts.gpd_key_file";
+    let mut wrong = secret(enabled, bizevents, config.bizevents_key());
+    wrong.extend(secret(enabled, gpd, config.gpd_key()));
+    wrong
+}
+
+/// What is wrong with a secret that stands under these keys.
+fn secret(enabled: bool, keys: &str, read: Result<SecretString, ConfigError>) -> Vec<String> {
+    match read {
+        Ok(secret) if enabled && secret.expose_secret().is_empty() => {
+            vec![format!("{keys} are not set")]
         }
         read => mistakes(read.map(drop)),
     }

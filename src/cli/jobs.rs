@@ -86,6 +86,10 @@ async fn run_now(named: &Named) -> Outcome {
         match holder.run(job).await? {
             Some(Progress::More) => {}
             Some(Progress::Rest { until }) => break until.map(|at| at.to_string()),
+            Some(Progress::Held { until, why }) => {
+                let held = format!("the job {} is held until {until}: {why}", job.name);
+                return Err(held.into());
+            }
             None => {
                 let busy = format!("the job {} runs in another process right now", job.name);
                 return Err(busy.into());

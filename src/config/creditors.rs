@@ -38,6 +38,9 @@ pub struct CreditorConfig {
     /// What is done with receipts that are not as they should be.
     #[serde(default)]
     pub receipts: ReceiptsConfig,
+    /// Whether its notices may be paid in stand-in, from pagoPA's archive.
+    #[serde(default = "yes")]
+    pub pay_stand_in: bool,
     /// First place of the sequence of notice numbers.
     #[serde(default = "one")]
     pub first_number: i64,
@@ -83,6 +86,10 @@ pub struct NumberingConfig {
 
 fn one() -> i64 {
     1
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn three() -> u8 {
@@ -195,13 +202,47 @@ impl Config {
                 review.wrong(name, format!("the law asks for at least {least} months"));
             }
         }
-        if self.ledger.retry_pauses_s.is_empty()
-            || self.ledger.retry_pauses_s.iter().any(|pause| *pause < 1)
-        {
-            review.wrong(
-                "ledger.retry_pauses_s",
-                "needs pauses of at least one second",
-            );
+        for (name, pauses) in [
+            ("ledger.retry_pauses_s", &self.ledger.retry_pauses_s),
+            ("aca.retry_pauses_s", &self.aca.retry_pauses_s),
+            ("receipts.pauses_s", &self.receipts.pauses_s),
+            ("receipts.retry_pauses_s", &self.receipts.retry_pauses_s),
+        ] {
+            if pauses.is_empty() || pauses.iter().any(|pause| *pause < 1) {
+                review.wrong(name, "needs pauses of at least one second");
+            }
+        }
+        for (name, value) in [
+            ("aca.rate_calls", self.aca.rate_calls),
+            ("aca.rate_seconds", self.aca.rate_seconds),
+            ("receipts.rate_calls", self.receipts.rate_calls),
+            ("receipts.rate_seconds", self.receipts.rate_seconds),
+            ("receipts.days", self.receipts.days),
+            ("receipts.activation_days", self.receipts.activation_days),
+        ] {
+            if !(1..=1_000_000).contains(&value) {
+                review.wrong(name, "must be 1 to 1000000");
+            }
+        }
+        if !(0..=1_000_000).contains(&self.receipts.grace_s) {
+            review.wrong("receipts.grace_s", "must be 0 to 1000000");
+        }
+        for (name, enabled, url) in [
+            ("aca.url", self.aca.enabled, &self.aca.url),
+            (
+                "receipts.bizevents_url",
+                self.receipts.enabled,
+                &self.receipts.bizevents_url,
+            ),
+            (
+                "receipts.gpd_url",
+                self.receipts.enabled,
+                &self.receipts.gpd_url,
+            ),
+        ] {
+            if enabled && !(url.starts_with("https://") || url.starts_with("http://")) {
+                review.wrong(name, "must begin with https:// or http://");
+            }
         }
         review.proxy(&self.node);
         if review.mistakes.is_empty() {
@@ -257,6 +298,7 @@ fn creditor(section: &CreditorConfig, key: &str, review: &mut Review) -> Option<
         accounts: accounts?,
         other_ibans,
         receipts,
+        stand_in: section.pay_stand_in,
         services,
     })
 }

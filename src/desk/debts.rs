@@ -9,7 +9,7 @@ use crate::domain::ids::DebtId;
 use crate::domain::notice::{NoticeError, NoticeNumber};
 use crate::domain::party::CreditorCode;
 use crate::store::debts::Filter;
-use crate::store::{Conn, StoreError, debts, sequences};
+use crate::store::{Conn, StoreError, debts, positions, sequences};
 
 /// Numbers that are tried before the creditor is told that there are none.
 const COLLISIONS: u32 = 1_000;
@@ -75,6 +75,7 @@ impl Desk {
             Some(_) => return Err(DeskError::ExternalIdTaken),
             None => {
                 let debt = self.number_and_store(&mut tx, creditor, order, now).await?;
+                positions::mark(&mut tx, &debt.id, now).await?;
                 Opening {
                     debt,
                     existed: false,
@@ -83,6 +84,7 @@ impl Desk {
         };
         remember(&mut tx, &creditor.code, repeat, &opening).await?;
         tx.commit().await.map_err(StoreError::from)?;
+        self.changed.notify_one();
         Ok(Done::First(opening))
     }
 
@@ -207,10 +209,12 @@ impl Desk {
             if !debts::cancel(&mut tx, creditor, id, now).await? {
                 return Err(StoreError::Contended.into());
             }
+            positions::mark(&mut tx, id, now).await?;
             debt.state = DebtState::Cancelled { at: now };
         }
         remember(&mut tx, creditor, repeat, &debt).await?;
         tx.commit().await.map_err(StoreError::from)?;
+        self.changed.notify_one();
         Ok(Done::First(debt))
     }
 
@@ -246,7 +250,9 @@ impl Desk {
         if !debts::change(&mut tx, &debt, &order).await? {
             return Err(StoreError::Contended.into());
         }
+        positions::mark(&mut tx, id, now).await?;
         tx.commit().await.map_err(StoreError::from)?;
+        self.changed.notify_one();
         Ok(Debt { order, ..debt })
     }
 
@@ -286,6 +292,7 @@ impl Desk {
             if !debts::settle_elsewhere(&mut tx, &debt, elsewhere, now).await? {
                 return Err(StoreError::Contended.into());
             }
+            positions::mark(&mut tx, id, now).await?;
             debt.state = DebtState::Settled {
                 elsewhere: elsewhere.clone(),
                 at: now,
@@ -293,6 +300,7 @@ impl Desk {
         }
         remember(&mut tx, creditor, repeat, &debt).await?;
         tx.commit().await.map_err(StoreError::from)?;
+        self.changed.notify_one();
         Ok(Done::First(debt))
     }
 
@@ -303,8 +311,10 @@ impl Desk {
     pub async fn close_expired(&self, now: Instant, limit: i64) -> Result<usize, DeskError> {
         let mut tx = self.store.write().await?;
         let closed = debts::expire(&mut tx, now.day_in_rome(), now, limit).await?;
+        positions::mark_all(&mut tx, &closed, now).await?;
         tx.commit().await.map_err(StoreError::from)?;
-        Ok(closed)
+        self.changed.notify_one();
+        Ok(closed.len())
     }
 }
 

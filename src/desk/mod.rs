@@ -37,6 +37,7 @@ pub struct Desk {
     journal: Journal,
     owed: Arc<Notify>,
     metrics: Metrics,
+    changed: Arc<Notify>,
 }
 
 /// The tasks behind a desk: they end when every clone of the desk is gone and all that waited is
@@ -146,6 +147,7 @@ impl Desk {
             journal,
             owed,
             metrics,
+            changed: Arc::new(Notify::new()),
         };
         (desk, Tasks(vec![till_task, journal_task]))
     }
@@ -178,6 +180,16 @@ impl Desk {
     /// Receipts that wait for the till.
     pub fn waiting(&self) -> usize {
         self.till.waiting()
+    }
+
+    /// The creditors, for who keeps them.
+    pub fn shared_register(&self) -> &Arc<Register> {
+        &self.register
+    }
+
+    /// Rings when a debt was created or changed, so that pagoPA's archive must hear of it.
+    pub fn changed(&self) -> &Arc<Notify> {
+        &self.changed
     }
 
     /// Rings when something new is owed to the ledger.

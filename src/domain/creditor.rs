@@ -37,6 +37,8 @@ pub struct Creditor {
     pub other_ibans: Vec<Iban>,
     /// What it wants to be refused.
     pub receipts: ReceiptPolicy,
+    /// Whether its notices may be paid in stand-in, from pagoPA's archive, while we do not answer.
+    pub stand_in: bool,
     /// What can be paid, by code.
     pub services: BTreeMap<String, Service>,
 }
@@ -159,6 +161,14 @@ pub struct Account<'a> {
 }
 
 impl Accounts {
+    /// The account at a bank, if there is one.
+    pub fn bank(&self) -> Option<&Iban> {
+        match self {
+            Accounts::Postal(_) => None,
+            Accounts::Bank(bank) | Accounts::Both { bank, .. } => Some(bank),
+        }
+    }
+
     /// The postal account, if there is one.
     pub fn postal(&self) -> Option<&Iban> {
         match self {
@@ -345,6 +355,7 @@ mod tests {
             accounts: Accounts::Bank(Iban::parse("IT60X0542811101000000123456").unwrap()),
             other_ibans: vec![],
             receipts: ReceiptPolicy::default(),
+            stand_in: true,
             services: BTreeMap::new(),
         }
     }

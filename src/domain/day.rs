@@ -93,6 +93,28 @@ impl Day {
     }
 }
 
+impl Day {
+    /// When this day begins in Italy.
+    pub fn begins(self) -> Instant {
+        self.0
+            .to_zoned(rome())
+            .map_or(Instant::from_millis(LAST_MILLIS), |midnight| {
+                Instant::from_millis(midnight.timestamp().as_millisecond())
+            })
+    }
+
+    /// The last second of this day in Italy.
+    ///
+    /// ```
+    /// use pagomensa::domain::day::Day;
+    /// let day = Day::parse("2026-12-31").unwrap();
+    /// assert_eq!(day.ends().to_string(), "2026-12-31T22:59:59.000Z");
+    /// ```
+    pub fn ends(self) -> Instant {
+        self.plus_days(1).begins().plus_seconds(-1)
+    }
+}
+
 impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -158,6 +180,21 @@ impl Instant {
         } else {
             Err(INSTANT)
         }
+    }
+
+    /// Reads the date of an HTTP header (`Sat, 21 Nov 2026 10:00:00 GMT`).
+    ///
+    /// # Errors
+    /// Any other form.
+    pub fn parse_http(text: &str) -> Result<Instant, TimeError> {
+        jiff::fmt::rfc2822::parse(text)
+            .map(|moment| Instant::from_millis(moment.timestamp().as_millisecond()))
+            .map_err(|_| INSTANT)
+    }
+
+    /// The instant so many milliseconds later.
+    pub fn plus_millis(self, millis: i64) -> Instant {
+        Instant::from_millis(self.as_millis().saturating_add(millis))
     }
 
     /// Milliseconds since 1970-01-01T00:00:00Z.

@@ -64,3 +64,7 @@ id! {
     /// An API key's row (not the key).
     KeyId
 }
+id! {
+    /// A receipt that is looked for.
+    HuntId
+}

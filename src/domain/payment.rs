@@ -216,11 +216,15 @@ pub enum CaseCode {
     LedgerConflict,
     /// The ledger refuses the entry.
     LedgerRefused,
+    /// pagoPA's archive of notices refuses a notice.
+    AcaRefused,
+    /// A reporting flow tells of a payment whose receipt was found nowhere.
+    ReceiptMissing,
 }
 
 impl CaseCode {
     /// All codes, for tables and their tests.
-    pub const ALL: [CaseCode; 16] = [
+    pub const ALL: [CaseCode; 18] = [
         CaseCode::UnknownNotice,
         CaseCode::SecondPayment,
         CaseCode::CancelledNotice,
@@ -237,6 +241,8 @@ impl CaseCode {
         CaseCode::IllegalReply,
         CaseCode::LedgerConflict,
         CaseCode::LedgerRefused,
+        CaseCode::AcaRefused,
+        CaseCode::ReceiptMissing,
     ];
 
     /// The stable word in the API and in the store.
@@ -258,6 +264,8 @@ impl CaseCode {
             CaseCode::IllegalReply => "illegal_reply",
             CaseCode::LedgerConflict => "ledger_conflict",
             CaseCode::LedgerRefused => "ledger_refused",
+            CaseCode::AcaRefused => "aca_refused",
+            CaseCode::ReceiptMissing => "receipt_missing",
         }
     }
 
@@ -314,6 +322,12 @@ impl CaseCode {
             }
             CaseCode::LedgerRefused => {
                 "Il registro dei pasti ha rifiutato il movimento: non sarà inviato di nuovo."
+            }
+            CaseCode::AcaRefused => {
+                "L'archivio centralizzato degli avvisi (ACA) ha rifiutato l'avviso: sarà inviato di nuovo quando l'avviso cambia."
+            }
+            CaseCode::ReceiptMissing => {
+                "Un flusso di rendicontazione riporta un pagamento la cui ricevuta non è stata trovata: da verificare con il PSP."
             }
         }
     }

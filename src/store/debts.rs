@@ -4,6 +4,7 @@ mod extras;
 
 use std::collections::BTreeMap;
 
+use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use super::statement::{bulks, statements};
@@ -75,6 +76,9 @@ statements! {
 }
 
 bulks! {
+    BY_IDS = ("WITH wanted (id) AS (VALUES", "(CAST(? AS TEXT))",
+        concat!(") SELECT ", columns!(), " FROM wanted JOIN debts ON debts.id = wanted.id"));
+
     BY_NOTICES = ("WITH wanted (creditor, iuv, notice_number) AS (VALUES",
         "(CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT))",
         concat!(") SELECT ", columns!(), " FROM wanted JOIN debts \
@@ -155,6 +159,24 @@ pub async fn by_id(
         .fetch_optional(conn)
         .await?;
     row.as_ref().map(debt).transpose()
+}
+
+/// The debts with these ids, whosever they are, in no order.
+///
+/// # Errors
+/// The database failed.
+pub async fn by_ids(conn: &mut Conn, wanted: &[DebtId]) -> Result<Vec<Debt>, StoreError> {
+    let mut debts = vec![];
+    for (sql, rows) in BY_IDS.pieces(wanted) {
+        let mut query = sqlx::query(sql);
+        for id in rows {
+            query = query.bind(id.as_str());
+        }
+        for row in query.fetch_all(&mut *conn).await? {
+            debts.push(debt(&row)?);
+        }
+    }
+    Ok(debts)
 }
 
 /// The debt with the portal's own id.
@@ -343,7 +365,7 @@ pub async fn settle(
     Ok(settled)
 }
 
-/// Closes open debts whose last day was before `today`, at most `limit`; how many were closed.
+/// Closes open debts whose last day was before `today`, at most `limit`; the ones that were closed.
 ///
 /// # Errors
 /// The database failed.
@@ -352,14 +374,16 @@ pub async fn expire(
     today: Day,
     now: Instant,
     limit: i64,
-) -> Result<usize, StoreError> {
+) -> Result<Vec<DebtId>, StoreError> {
     let rows = sqlx::query(EXPIRE)
         .bind(now.to_string())
         .bind(today.to_string())
         .bind(limit)
         .fetch_all(conn)
         .await?;
-    Ok(rows.len())
+    rows.iter()
+        .map(|row| Ok(DebtId::new(row.try_get::<String, _>("id")?)))
+        .collect()
 }
 
 fn debt(row: &AnyRow) -> Result<Debt, StoreError> {

@@ -36,6 +36,8 @@ pub const FILES: &[File] = &[
     file!(1, "0001_initial.sql", None),
     file!(2, "0002_shares.sql", None),
     file!(3, "0003_journal.sql", None),
+    file!(4, "0004_aca.sql", None),
+    file!(5, "0005_receipt_hunter.sql", None),
 ];
 
 impl File {

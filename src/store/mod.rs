@@ -17,12 +17,15 @@ pub mod debts;
 pub mod documents;
 pub mod entries;
 pub mod exchanges;
+pub mod hunts;
 pub mod idempotency;
 pub mod keys;
 pub mod leases;
 pub mod lines;
 pub mod migrate;
 pub mod payments;
+pub mod positions;
+pub mod rates;
 pub mod sequences;
 pub mod statement;
 

@@ -98,8 +98,8 @@ impl Bulk {
 /// Every statement of the program.
 pub fn all() -> Vec<Statement> {
     use super::{
-        cases, chains, debts, documents, entries, exchanges, idempotency, keys, leases, lines,
-        payments, sequences,
+        cases, chains, debts, documents, entries, exchanges, hunts, idempotency, keys, leases,
+        lines, payments, positions, rates, sequences,
     };
     let single = [
         ("statement", STATEMENTS),
@@ -109,10 +109,13 @@ pub fn all() -> Vec<Statement> {
         ("documents", documents::STATEMENTS),
         ("entries", entries::STATEMENTS),
         ("exchanges", exchanges::STATEMENTS),
+        ("hunts", hunts::STATEMENTS),
         ("idempotency", idempotency::STATEMENTS),
         ("keys", keys::STATEMENTS),
         ("leases", leases::STATEMENTS),
         ("lines", lines::STATEMENTS),
+        ("positions", positions::STATEMENTS),
+        ("rates", rates::STATEMENTS),
         ("sequences", sequences::STATEMENTS),
     ];
     let many = [
@@ -122,7 +125,9 @@ pub fn all() -> Vec<Statement> {
         ("documents", documents::bulks()),
         ("entries", entries::bulks()),
         ("exchanges", exchanges::bulks()),
+        ("hunts", hunts::bulks()),
         ("payments", payments::bulks()),
+        ("positions", positions::bulks()),
     ];
     let single = single.into_iter().flat_map(|(file, statements)| {
         statements.iter().map(move |(name, sql)| Statement {

@@ -16,6 +16,7 @@ use crate::store::StoreError;
 const LATE_S: i64 = 300;
 /// A certificate that ends within so many days is worth a look.
 const DAYS: i64 = 7;
+use crate::store::positions;
 
 pub(super) fn router(web: Web) -> Router {
     Router::new()
@@ -29,11 +30,11 @@ async fn live() -> Json<Value> {
     Json(json!({ "status": "live" }))
 }
 
-/// Whether requests can be answered: the store answers. With what needs a look, although taking
+/// Whether requests can be answered: the store answers. With what is owed, and what needs a look, although taking
 /// requests away from this process would not mend it.
 async fn ready(State(web): State<Web>) -> Response {
     match look(&web).await {
-        Ok(owed) => {
+        Ok((owed, notices)) => {
             let warnings = warnings(&web, &owed);
             let status = match warnings.is_empty() {
                 true => "ready",
@@ -42,6 +43,7 @@ async fn ready(State(web): State<Web>) -> Response {
             let body = json!({
                 "status": status,
                 "ledger_entries_owed": owed.entries,
+                "aca_notices_owed": notices,
                 "warnings": warnings,
             });
             Json(body).into_response()
@@ -53,9 +55,12 @@ async fn ready(State(web): State<Web>) -> Response {
     }
 }
 
-async fn look(web: &Web) -> Result<Outbox, StoreError> {
+/// What is owed to the ledger and to pagoPA's archive of notices.
+async fn look(web: &Web) -> Result<(Outbox, i64), StoreError> {
     web.desk.store().ping().await?;
-    outbox(web).await
+    let entries = outbox(web).await?;
+    let mut conn = web.desk.store().read().await?;
+    Ok((entries, positions::owed(&mut conn).await?))
 }
 
 /// What needs a look, in stable words.

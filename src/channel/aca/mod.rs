@@ -1,0 +1,318 @@
+//! pagoPA's archive of notices (*Archivio Centralizzato Avvisi*): every notice that is created or
+//! changed reaches it, so that it can be paid in stand-in while we do not answer.
+//!
+//! Source: SANP, integration via synchronous API; `paCreatePosition` (an upsert; amount 0 closes).
+//! A change of a debt marks it in the outbox in its own transaction ([`crate::store::positions`]);
+//! this job reads the debt fresh, sends what it then is, and lets the row rest only if the debt has
+//! not changed meanwhile. The last state wins: what lies between two calls is never sent.
+//!
+//! | answer | for an open notice | for one that is closed |
+//! |---|---|---|
+//! | 2xx with JSON | done | done |
+//! | 404, 422: there is no such position | a case, parked | done: nothing can be paid there |
+//! | 409: its state cannot change (paid, withdrawn) | a case, parked | done |
+//! | 400 | a case, parked | a case, parked |
+//! | 401, 403 | all wait: the key is wrong | all wait |
+//! | 429 | all wait as long as it says | all wait |
+//! | anything else, or none | again after growing pauses, for ever | the same |
+//!
+//! What is parked is sent again when the debt changes.
+
+mod position;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use reqwest::Method;
+use serde_json::Value;
+use tokio::sync::Notify;
+
+use crate::clock::{Clock, Ids};
+use crate::config;
+use crate::desk::Desk;
+use crate::domain::creditor::Register;
+use crate::domain::day::Instant;
+use crate::domain::ids::{CaseId, DebtId};
+use crate::domain::payment::{Case, CaseCode};
+use crate::job::{Job, JobError, Progress};
+use crate::platform::{Allowance, Answer, Ask, Service, WRONG_KEY, pause_ms};
+use crate::store::cases::OpenCase;
+use crate::store::positions::{Outcome, Position, Step};
+use crate::store::{Store, StoreError, cases, positions};
+
+use position::{Act, Message, act};
+
+/// Positions looked at in one run.
+const BATCH: i64 = 128;
+/// Calls at the same time.
+const IN_FLIGHT: usize = 4;
+/// A notice of a creditor that is not in the configuration is looked at again after so long, in
+/// seconds: it may come back.
+const STRANGER_PAUSE_S: i64 = 86_400;
+
+/// Brings notices to the archive.
+#[derive(Debug, Clone)]
+pub struct Archivist {
+    store: Store,
+    register: Arc<Register>,
+    clock: Clock,
+    ids: Ids,
+    service: Service,
+    pauses: Vec<i64>,
+}
+
+/// A position with the message that tells of it.
+struct Letter {
+    position: Position,
+    message: Message,
+}
+
+impl Archivist {
+    /// An archivist for the archive that this service reaches.
+    pub fn new(desk: &Desk, clock: Clock, service: Service, config: &config::Aca) -> Archivist {
+        Archivist {
+            store: desk.store().clone(),
+            register: desk.shared_register().clone(),
+            clock,
+            ids: desk.ids().clone(),
+            service,
+            pauses: config.retry_pauses_s.clone(),
+        }
+    }
+
+    /// The job that tells the archive, nudged by the desk when a debt has changed.
+    pub fn job(self, changed: Arc<Notify>, config: &config::Aca) -> Job {
+        let archivist = Arc::new(self);
+        Job {
+            name: "aca",
+            every: Duration::from_secs(config.every_s),
+            nudge: changed,
+            run: Arc::new(move || {
+                let archivist = archivist.clone();
+                Box::pin(async move { archivist.tell().await })
+            }),
+        }
+    }
+
+    /// Tells the archive what is due and allowed now, within bounds.
+    ///
+    /// # Errors
+    /// The store failed; what the archive has taken meanwhile is sent again, and is the same.
+    pub async fn tell(&self) -> Result<Progress, JobError> {
+        let now = self.clock.now();
+        let due = {
+            let mut conn = self.store.read().await?;
+            positions::due(&mut conn, now, BATCH).await?
+        };
+        let looked_at = due.len();
+        let (mut letters, settled) = self.sort(due, now);
+        let mut tx = self.store.write().await?;
+        positions::record(&mut tx, &settled, now).await?;
+        let allowance = match letters.is_empty() {
+            true => Allowance::Calls(0),
+            false => self.service.allow(&mut tx, letters.len(), now).await?,
+        };
+        let owed = letters.len();
+        letters.truncate(match allowance {
+            Allowance::Calls(calls) => calls,
+            Allowance::Later(_) | Allowance::Held { .. } => 0,
+        });
+        let offered: Vec<DebtId> = letters.iter().map(|l| l.position.debt.id.clone()).collect();
+        positions::offer(&mut tx, &offered, now).await?;
+        tx.commit().await.map_err(StoreError::from)?;
+        if !letters.is_empty() {
+            self.send(letters).await?;
+        }
+        let left = owed - offered.len();
+        match allowance {
+            Allowance::Held {
+                until,
+                is_key: true,
+            } => Ok(Progress::Held {
+                until,
+                why: WRONG_KEY,
+            }),
+            Allowance::Held { until, .. } => Ok(Progress::Rest { until: Some(until) }),
+            _ => self.rest(left, looked_at).await,
+        }
+    }
+
+    /// What is due without a call, and what must be told.
+    fn sort(&self, due: Vec<Position>, now: Instant) -> (Vec<Letter>, Vec<Step>) {
+        let mut letters = vec![];
+        let mut settled = vec![];
+        for position in due {
+            match self.judge(&position, now) {
+                Ok(message) => letters.push(Letter { position, message }),
+                Err(outcome) => settled.push(step(&position, outcome)),
+            }
+        }
+        (letters, settled)
+    }
+
+    /// The message for a position, or what becomes of it without one.
+    fn judge(&self, position: &Position, now: Instant) -> Result<Message, Outcome> {
+        let debt = &position.debt;
+        let Some(creditor) = self.register.get(&debt.creditor) else {
+            return Err(Outcome::NotYet {
+                until: now.plus_seconds(STRANGER_PAUSE_S),
+                why: "the creditor is not in the configuration".to_owned(),
+            });
+        };
+        let done = |taken: &str, note: &str| Outcome::Done {
+            taken: taken.to_owned(),
+            note: Some(note.to_owned()),
+        };
+        match act(debt, creditor, now.day_in_rome()) {
+            Ok(Act::Wait(until)) => Err(Outcome::NotYet {
+                until,
+                why: "not yet published".to_owned(),
+            }),
+            Ok(Act::Tell(message)) if message.closes && !position.is_offered => {
+                Err(done("", "closed before the archive was told of it"))
+            }
+            Ok(Act::Tell(message)) if message.digest == position.taken => Err(done(
+                &position.taken,
+                "the archive has it like this already",
+            )),
+            Ok(Act::Tell(message)) => Ok(message),
+            Err(error) => Err(Outcome::Failed {
+                until: self.next_try(position, now),
+                error: error.to_string(),
+            }),
+        }
+    }
+
+    /// Sends letters and writes down what became of them.
+    async fn send(&self, letters: Vec<Letter>) -> Result<(), StoreError> {
+        let answers: Vec<(Letter, Answer)> = futures_util::stream::iter(letters)
+            .map(async |letter| {
+                let answer = self.service.call(&ask(&letter)).await;
+                (letter, answer)
+            })
+            .buffer_unordered(IN_FLIGHT)
+            .collect()
+            .await;
+        let now = self.clock.now();
+        let mut steps = vec![];
+        let mut opened = vec![];
+        for (letter, answer) in &answers {
+            let (outcome, case) = self.weigh(letter, answer, now);
+            steps.push(step(&letter.position, outcome));
+            opened.extend(case.map(|case| OpenCase {
+                id: CaseId::new(self.ids.next(now)),
+                opened_at: now,
+                case,
+            }));
+        }
+        let mut tx = self.store.write().await?;
+        positions::record(&mut tx, &steps, now).await?;
+        cases::insert(&mut tx, &opened).await?;
+        // One that asks to be left alone speaks for all of them.
+        for (_, answer) in &answers {
+            self.service.heed(&mut tx, answer, now).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// What an answer means; the table stands at the head of this module.
+    fn weigh(&self, letter: &Letter, answer: &Answer, now: Instant) -> (Outcome, Option<Case>) {
+        let closes = letter.message.closes;
+        let done = |note| Outcome::Done {
+            taken: letter.message.digest.clone(),
+            note,
+        };
+        let again = |until| Outcome::Failed {
+            until,
+            error: answer.outcome(),
+        };
+        match answer {
+            Answer::Came { status, bytes, .. } => match status {
+                200..=299 if is_json(bytes) => (done(None), None),
+                404 | 409 | 422 if closes => (done(Some(answer.outcome())), None),
+                400 | 404 | 409 | 422 => (
+                    Outcome::Refused {
+                        error: answer.outcome(),
+                    },
+                    Some(refused(letter, answer)),
+                ),
+                // All of them wait, and this one with them: its turn has not passed.
+                401 | 403 | 429 => (again(now), None),
+                _ => (again(self.next_try(&letter.position, now)), None),
+            },
+            Answer::Silence(_) => (again(self.next_try(&letter.position, now)), None),
+        }
+    }
+
+    fn next_try(&self, position: &Position, now: Instant) -> Instant {
+        now.plus_millis(pause_ms(&self.pauses, position.attempts, &self.ids))
+    }
+
+    /// When to look again, after a run that has left so many letters for want of calls.
+    async fn rest(&self, left: usize, looked_at: usize) -> Result<Progress, JobError> {
+        let now = self.clock.now();
+        let mut conn = self.store.read().await?;
+        if left > 0 {
+            let until = self.service.ready_at(&mut conn, left, now).await?;
+            return Ok(Progress::Rest { until: Some(until) });
+        }
+        if i64::try_from(looked_at).is_ok_and(|count| count == BATCH) {
+            return Ok(Progress::More);
+        }
+        Ok(Progress::Rest {
+            until: positions::next_due(&mut conn).await?,
+        })
+    }
+}
+
+fn step(position: &Position, outcome: Outcome) -> Step {
+    Step {
+        debt: position.debt.id.clone(),
+        revision: position.revision,
+        outcome,
+    }
+}
+
+/// The call that tells the archive.
+fn ask(letter: &Letter) -> Ask {
+    let debt = &letter.position.debt;
+    Ask {
+        operation: "paCreatePosition",
+        method: Method::POST,
+        path: vec!["paCreatePosition".to_owned()],
+        body: Some(letter.message.body.clone()),
+        creditor: debt.creditor.to_string(),
+        notice: Some(debt.notice.to_string()),
+        reference: None,
+    }
+}
+
+/// Whether an answer can be the archive's: a page of some proxy with the status 200 is not.
+fn is_json(bytes: &[u8]) -> bool {
+    bytes.is_empty() || serde_json::from_slice::<Value>(bytes).is_ok()
+}
+
+/// The case for the finance office: once for each change that is refused.
+fn refused(letter: &Letter, answer: &Answer) -> Case {
+    let Position { debt, revision, .. } = &letter.position;
+    tracing::warn!(
+        case = CaseCode::AcaRefused.as_str(),
+        creditor = %debt.creditor,
+        notice = %debt.notice,
+        "a case was opened for the finance office"
+    );
+    Case {
+        code: CaseCode::AcaRefused,
+        creditor: debt.creditor.clone(),
+        identity: format!("{}/{revision}", debt.id),
+        subject: debt.id.to_string(),
+        detail: format!(
+            "avviso {}, importo {} €, risposta dell'archivio: {}",
+            debt.notice,
+            debt.order.amount.in_italian(),
+            answer.outcome()
+        ),
+    }
+}
