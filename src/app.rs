@@ -6,9 +6,9 @@ use std::time::Duration;
 use axum::Router;
 use tokio::sync::Notify;
 
-use crate::channel::aca;
 use crate::channel::node::tls::{Certificates, TlsError};
 use crate::channel::node::{self, Guard, SchemaError};
+use crate::channel::{aca, receipts};
 use crate::clock::{Clock, Ids};
 use crate::config::{Config, ConfigError};
 use crate::desk::journal::retention::prune;
@@ -18,7 +18,8 @@ use crate::job::{Holder, Job, JobError, Progress};
 use crate::ledger::{Courier, CourierError};
 use crate::metrics::{Metrics, MetricsError};
 use crate::platform::{Rate, Service, ServiceError, Settings};
-use crate::store::{Store, StoreError, idempotency};
+use crate::store::hunts::By;
+use crate::store::{Store, StoreError, hunts, idempotency};
 use crate::web;
 
 /// The gateway, built and not yet listening.
@@ -96,6 +97,9 @@ impl App {
         }
         if config.aca.enabled {
             jobs.push(archive(&desk, &clock, &config)?);
+        }
+        if config.receipts.enabled {
+            jobs.push(hunter(&desk, &clock, &config)?);
         }
         let app = App {
             config,
@@ -189,9 +193,38 @@ fn archive(desk: &Desk, clock: &Clock, config: &Config) -> Result<Job, AppError>
             burst: (section.rate_calls / 5).max(1),
         },
     };
-    let service = Service::new(settings, clock.clone())?;
+    let service = Service::new(desk, settings, clock.clone())?;
     let archivist = aca::Archivist::new(desk, clock.clone(), service, section);
     Ok(archivist.job(desk.changed().clone(), section))
+}
+
+/// Looks for receipts that have not come, and reads what it finds by the rules of the node's door.
+fn hunter(desk: &Desk, clock: &Clock, config: &Config) -> Result<Job, AppError> {
+    let section = &config.receipts;
+    let service = |by: By, url, key| {
+        let settings = Settings {
+            name: by.service(),
+            url,
+            key,
+            timeout: Duration::from_secs(section.timeout_s),
+            rate: Rate {
+                calls: section.rate_calls,
+                seconds: section.rate_seconds,
+                burst: 1,
+            },
+        };
+        Service::new(desk, settings, clock.clone())
+    };
+    let services = receipts::Services {
+        bizevents: service(
+            By::ReceiptId,
+            &section.bizevents_url,
+            config.bizevents_key()?,
+        )?,
+        gpd: service(By::Iuv, &section.gpd_url, config.gpd_key()?)?,
+    };
+    let read = node::read_found;
+    Ok(receipts::Hunter::new(desk, clock.clone(), services, read, section).job())
 }
 
 /// Closes notices whose last day has passed.
@@ -211,7 +244,10 @@ fn closing(desk: &Desk, clock: &Clock, config: &Config) -> Job {
     }
 }
 
-/// Removes idempotency keys that nobody will repeat any more.
+/// Days for which hunts that have ended are remembered.
+const HUNTS_DAYS: i64 = 90;
+
+/// Removes idempotency keys that nobody will repeat any more, and hunts that nobody asks for.
 fn housekeeping(desk: &Desk, clock: &Clock, config: &Config) -> Job {
     let (store, clock) = (desk.store().clone(), clock.clone());
     let hours = config.jobs.idempotency_hours;
@@ -224,9 +260,12 @@ fn housekeeping(desk: &Desk, clock: &Clock, config: &Config) -> Job {
             Box::pin(async move {
                 let before = clock.now().plus_seconds(-hours.saturating_mul(3_600));
                 let mut tx = store.write().await?;
-                let removed = idempotency::forget(&mut tx, before, BATCH).await?;
+                let keys = idempotency::forget(&mut tx, before, BATCH).await?;
+                let before = clock.now().plus_seconds(-HUNTS_DAYS * 86_400);
+                let hunts = hunts::forget(&mut tx, before, BATCH).await?;
+                let most = keys.max(u64::try_from(hunts).unwrap_or(0));
                 tx.commit().await.map_err(StoreError::from)?;
-                Ok::<_, JobError>(progress(i64::try_from(removed).unwrap_or(BATCH)))
+                Ok::<_, JobError>(progress(i64::try_from(most).unwrap_or(BATCH)))
             })
         }),
     }

@@ -37,6 +37,19 @@ pub enum Progress {
     },
 }
 
+impl Progress {
+    /// What two halves of a run say together: whatever is more pressing.
+    pub fn and(self, other: Progress) -> Progress {
+        match (self, other) {
+            (held @ Progress::Held { .. }, _) | (_, held @ Progress::Held { .. }) => held,
+            (Progress::More, _) | (_, Progress::More) => Progress::More,
+            (Progress::Rest { until: one }, Progress::Rest { until: two }) => Progress::Rest {
+                until: one.into_iter().chain(two).min(),
+            },
+        }
+    }
+}
+
 /// A run failed; it will be run again.
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {

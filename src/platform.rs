@@ -11,7 +11,9 @@ use reqwest::{Client, Method, Response, Url, header, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use crate::clock::{Clock, Ids};
+use crate::clock::{Clock, Ids, Stopwatch};
+use crate::desk::Desk;
+use crate::desk::journal::{Journal, Outbound, Reply, Subject};
 use crate::domain::day::Instant;
 use crate::domain::text::cut;
 use crate::store::rates::{self, Pace};
@@ -110,6 +112,7 @@ pub struct Service {
     rate: Rate,
     http: Client,
     clock: Clock,
+    journal: Journal,
 }
 
 /// A service cannot be used as it is configured.
@@ -155,6 +158,8 @@ pub struct Ask {
     pub notice: Option<String>,
     /// The receipt it is about, when it is one.
     pub reference: Option<String>,
+    /// The IUV, when the notice does not give it.
+    pub iuv: Option<String>,
 }
 
 /// What came of a call.
@@ -178,7 +183,7 @@ impl Service {
     ///
     /// # Errors
     /// The address is none, or the HTTP client cannot be made.
-    pub fn new(settings: Settings<'_>, clock: Clock) -> Result<Service, ServiceError> {
+    pub fn new(desk: &Desk, settings: Settings<'_>, clock: Clock) -> Result<Service, ServiceError> {
         let service = settings.name;
         let url = Url::parse(settings.url).map_err(|error| ServiceError {
             service,
@@ -200,6 +205,7 @@ impl Service {
             rate: settings.rate,
             http,
             clock,
+            journal: desk.journal().clone(),
         })
     }
 
@@ -294,12 +300,15 @@ impl Service {
         rates::hold(conn, self.name, until, why).await
     }
 
-    /// Makes one call. Everything that goes out to pagoPA's services passes here.
+    /// Makes one call and notes it in the journal. Everything that goes out to pagoPA's services
+    /// passes here.
     pub async fn call(&self, ask: &Ask) -> Answer {
+        let (started_at, stopwatch) = (self.clock.now(), Stopwatch::start());
         let mut url = self.url.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(&ask.path);
         }
+        let address = url.to_string();
         let mut request = self
             .http
             .request(ask.method.clone(), url)
@@ -313,6 +322,30 @@ impl Service {
             Ok(response) => self.read(response).await,
             Err(error) => Answer::Silence(reason(&error)),
         };
+        let noted = Outbound {
+            party: self.name,
+            method: match ask.method {
+                Method::POST => "POST",
+                _ => "GET",
+            },
+            url: address,
+            started_at,
+            stopwatch,
+            request: ask.body.clone().unwrap_or_default(),
+            reply: Reply {
+                http_status: answer.status(),
+                outcome: answer.outcome(),
+                bytes: answer.bytes().to_vec(),
+            },
+            subject: Subject {
+                operation: ask.operation.to_owned(),
+                creditor: Some(ask.creditor.clone()),
+                notice: ask.notice.clone(),
+                reference: ask.reference.clone(),
+            },
+            iuv: ask.iuv.clone(),
+        };
+        self.journal.note_out(noted).await;
         tracing::info!(
             service = self.name,
             operation = ask.operation,
@@ -350,6 +383,22 @@ impl Service {
 }
 
 impl Answer {
+    /// The HTTP status; 0 when there was no answer.
+    pub fn status(&self) -> u16 {
+        match self {
+            Answer::Came { status, .. } => *status,
+            Answer::Silence(_) => 0,
+        }
+    }
+
+    /// The body; nothing when there was no answer.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Answer::Came { bytes, .. } => bytes,
+            Answer::Silence(_) => &[],
+        }
+    }
+
     /// In a word, for a log or a row: the status with the title of a problem, or why there is no
     /// answer. Never a whole body, which may repeat personal data.
     pub fn outcome(&self) -> String {

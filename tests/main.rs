@@ -21,6 +21,7 @@ mod check;
 mod conformance;
 mod engines;
 mod house;
+mod hunter;
 mod journal;
 mod kill;
 mod ledger;

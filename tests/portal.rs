@@ -232,6 +232,7 @@ engines! {
             ("GET", "/api/v1/exceptions"),
             ("GET", "/api/v1/exchanges"),
             ("GET", "/api/v1/exchanges/{id}"),
+            ("GET", "/api/v1/receipt-hunts"),
         ];
         // Every route of the document stands in this table: a new one does not pass unseen.
         let document = world.web(Request::get("/api/v1/openapi.json").body(Body::empty()).unwrap()).await.json;

@@ -5,3 +5,4 @@
 
 pub mod aca;
 pub mod node;
+pub mod receipts;

@@ -56,6 +56,8 @@ pub struct Call {
     pub document: DocumentId,
     /// Its bytes.
     pub bytes: Vec<u8>,
+    /// What they are, as a document: `soap_request`, …
+    pub kind: &'static str,
     /// Who calls at this door: `pagopa-node`, …
     pub party: &'static str,
     /// Method and path, when they are not those of the door.
@@ -122,7 +124,7 @@ impl Call {
     pub fn request(&self) -> Document {
         Document {
             id: self.document.clone(),
-            kind: "soap_request",
+            kind: self.kind,
             sha256: sha256(&self.bytes),
             bytes: self.bytes.clone(),
             stored_at: self.started_at,

@@ -7,6 +7,7 @@
 pub mod cases;
 pub mod collect;
 pub mod debts;
+pub mod hunts;
 pub mod journal;
 pub mod keys;
 pub mod once;

@@ -609,6 +609,7 @@ mod tests {
                 psp: "PSP".to_owned(),
                 doubts: vec![],
                 fingerprint: String::new(),
+                origin: crate::domain::payment::Origin::Node,
             };
             let expected = Booking {
                 closes,

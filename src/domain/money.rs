@@ -84,6 +84,41 @@ impl Cents {
             .map_err(|_| AmountError::TooLarge)
     }
 
+    /// Reads a number of euro as JSON writes it, from its text and never through a float: `52.8`,
+    /// `50`, `5E+1`; not below zero, and exact to the cent.
+    ///
+    /// # Errors
+    /// [`AmountError`].
+    ///
+    /// ```
+    /// use pagomensa::domain::money::Cents;
+    /// assert_eq!(Cents::parse_json("52.8").unwrap(), Cents::new(5_280));
+    /// assert_eq!(Cents::parse_json("5E+1").unwrap(), Cents::new(5_000));
+    /// assert!(Cents::parse_json("0.005").is_err());
+    /// assert!(Cents::parse_json("\"50\"").is_err());
+    /// ```
+    pub fn parse_json(text: &str) -> Result<Cents, AmountError> {
+        let amount = Decimal::from_str_exact(text)
+            .or_else(|_| Decimal::from_scientific(text))
+            .map_err(|_| AmountError::Form)?
+            .normalize();
+        if amount.is_sign_negative() {
+            return Err(AmountError::Negative);
+        }
+        if amount.scale() > 2 {
+            return Err(AmountError::Form);
+        }
+        let cents = amount
+            .checked_mul(Decimal::ONE_HUNDRED)
+            .ok_or(AmountError::TooLarge)?;
+        let cents =
+            i64::try_from(cents.normalize().mantissa()).map_err(|_| AmountError::TooLarge)?;
+        match Cents(cents) {
+            cents if cents <= Cents::MAX_DUE => Ok(cents),
+            _ => Err(AmountError::TooLarge),
+        }
+    }
+
     /// The number of cents, for a column or a JSON field named `…_cents`.
     pub const fn get(self) -> i64 {
         self.0

@@ -75,6 +75,93 @@ impl Mode {
     }
 }
 
+/// Where the message about a payment came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// The rail itself delivered it: the measure of all others.
+    Node,
+    /// We looked it up at BizEvents, which tells the same in other words and less of it.
+    BizEvents,
+    /// We looked it up among the receipts of GPD.
+    Gpd,
+}
+
+impl Origin {
+    /// The word in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Origin::Node => "node",
+            Origin::BizEvents => "bizevents",
+            Origin::Gpd => "gpd",
+        }
+    }
+
+    /// The origin written as [`Origin::as_str`] writes it.
+    pub fn parse(text: &str) -> Option<Origin> {
+        [Origin::Node, Origin::BizEvents, Origin::Gpd]
+            .into_iter()
+            .find(|origin| origin.as_str() == text)
+    }
+
+    /// Whether we looked for it, so that its spelling proves nothing.
+    pub fn is_found(self) -> bool {
+        match self {
+            Origin::Node => false,
+            Origin::BizEvents | Origin::Gpd => true,
+        }
+    }
+}
+
+/// A payment that is recorded, as far as another message under its reference must agree with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Our id of the payment.
+    pub payment: PaymentId,
+    /// The fingerprint of its message.
+    pub fingerprint: String,
+    /// Where that message came from.
+    pub origin: Origin,
+    /// Whether the rail has delivered its own message since.
+    pub is_confirmed: bool,
+    /// The notice.
+    pub notice: NoticeNumber,
+    /// Whose notice.
+    pub notice_creditor: CreditorCode,
+    /// The outcome.
+    pub outcome: Outcome,
+    /// The amount.
+    pub amount: Cents,
+}
+
+/// What a message is to a payment that is recorded under the same reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sameness {
+    /// The same again.
+    Same,
+    /// The rail's own message, where we had one that we found: they agree in what both must say.
+    Confirms,
+    /// Another payment under the same reference.
+    Conflict,
+}
+
+impl Known {
+    /// What this message is. Two messages of the rail are the same when their fingerprints are; one
+    /// that was found tells the same in other words, so there notice, outcome and amount decide.
+    pub fn compare(&self, collection: &Collection) -> Sameness {
+        let agrees = self.notice == collection.notice
+            && self.notice_creditor == collection.notice_creditor
+            && self.outcome == collection.outcome
+            && self.amount == collection.amount;
+        let measures = !self.origin.is_found() || self.is_confirmed;
+        match (agrees, collection.origin.is_found()) {
+            (true, true) => Sameness::Same,
+            (true, false) if !measures => Sameness::Confirms,
+            (true, false) if self.fingerprint == collection.fingerprint => Sameness::Same,
+            _ => Sameness::Conflict,
+        }
+    }
+}
+
 /// A payment as a rail hands it to the desk, whatever the rail.
 #[derive(Debug, Clone)]
 pub struct Collection {
@@ -107,6 +194,8 @@ pub struct Collection {
     /// The fingerprint of what the message says, free of its spelling: two messages with one
     /// reference and one fingerprint are the same message.
     pub fingerprint: String,
+    /// Where the message came from.
+    pub origin: Origin,
 }
 
 impl Collection {
@@ -352,6 +441,55 @@ pub struct Case {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_found_is_compared_by_what_it_must_say() {
+        use Origin::{BizEvents, Gpd, Node};
+        use Sameness::{Confirms, Conflict, Same};
+        let known = |origin, is_confirmed| Known {
+            payment: PaymentId::new("p"),
+            fingerprint: "f1".to_owned(),
+            origin,
+            is_confirmed,
+            notice: NoticeNumber::parse("302000000000000153").unwrap(),
+            notice_creditor: CreditorCode::parse("77777777777").unwrap(),
+            outcome: Outcome::Paid,
+            amount: Cents::new(5_000),
+        };
+        let message = |origin, fingerprint: &str, cents| Collection {
+            creditor: CreditorCode::parse("77777777777").unwrap(),
+            channel: Channel::PagoPa,
+            reference: "r".to_owned(),
+            notice: NoticeNumber::parse("302000000000000153").unwrap(),
+            notice_creditor: CreditorCode::parse("77777777777").unwrap(),
+            outcome: Outcome::Paid,
+            amount: Cents::new(cents),
+            paid_at: Instant::from_millis(0),
+            payer: None,
+            psp: String::new(),
+            doubts: vec![],
+            fingerprint: fingerprint.to_owned(),
+            split: vec![],
+            mode: Mode::Ordinary,
+            origin,
+        };
+        let table = [
+            (known(Node, false), Node, "f1", 5_000, Same),
+            (known(Node, false), Node, "f2", 5_000, Conflict),
+            (known(Node, false), BizEvents, "f2", 5_000, Same),
+            (known(Node, false), BizEvents, "f2", 4_999, Conflict),
+            (known(BizEvents, false), Node, "f2", 5_000, Confirms),
+            (known(BizEvents, false), Node, "f2", 4_999, Conflict),
+            (known(BizEvents, false), Gpd, "f2", 5_000, Same),
+            (known(BizEvents, true), Node, "f1", 5_000, Same),
+            (known(BizEvents, true), Node, "f2", 5_000, Conflict),
+            (known(BizEvents, true), BizEvents, "f3", 5_000, Same),
+        ];
+        for (known, origin, fingerprint, cents, expected) in table {
+            let message = message(origin, fingerprint, cents);
+            assert_eq!(known.compare(&message), expected, "{known:?} {message:?}");
+        }
+    }
 
     #[test]
     fn codes_are_distinct_and_read_back() {

@@ -161,7 +161,8 @@ pub async fn by_id(
     row.as_ref().map(debt).transpose()
 }
 
-/// The debts with these ids, whosever they are, in no order.
+/// The debts with these ids, whosever they are, in no order. One that cannot be read is left out, so
+/// that it does not stop the others.
 ///
 /// # Errors
 /// The database failed.
@@ -173,7 +174,7 @@ pub async fn by_ids(conn: &mut Conn, wanted: &[DebtId]) -> Result<Vec<Debt>, Sto
             query = query.bind(id.as_str());
         }
         for row in query.fetch_all(&mut *conn).await? {
-            debts.push(debt(&row)?);
+            debts.extend(debt(&row).ok());
         }
     }
     Ok(debts)

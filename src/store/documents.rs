@@ -15,7 +15,8 @@ use crate::store::exchanges::Kind;
 pub struct Document {
     /// Our id.
     pub id: DocumentId,
-    /// What it is: `soap_request`, `soap_reply`, `http_request`, `http_reply`, `erasure`.
+    /// What it is: `soap_request`, `soap_reply`, `http_request`, `http_reply`, `biz_receipt`,
+    /// `gpd_receipt`, `erasure`.
     pub kind: &'static str,
     /// SHA-256 of the bytes, in hexadecimal.
     pub sha256: String,

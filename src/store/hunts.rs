@@ -46,11 +46,11 @@ statements! {
         ON d.creditor = h.creditor AND d.iuv = h.iuv WHERE h.state = 'searching' \
         AND h.reason = 'activated' AND d.state = 'paid' LIMIT $2) RETURNING id";
 
-    /// Rows of reporting flows whose receipt has come by itself.
+    /// Rows of reporting flows whose receipt has come by itself. A notice number ends with its IUV.
     END_COME = "UPDATE receipt_hunts SET state = 'found', closed_at = $1, last_error = NULL \
         WHERE state = 'searching' AND id IN (SELECT h.id FROM receipt_hunts h JOIN payments p \
         ON p.creditor = h.creditor AND p.channel = 'pagopa' AND p.reference = h.iur \
-        WHERE h.state = 'searching' AND h.reason = 'flow_row' LIMIT $2) RETURNING id";
+        AND substr(p.notice_number, 19 - length(h.iuv)) = h.iuv WHERE h.state = 'searching' AND h.reason = 'flow_row' LIMIT $2) RETURNING id";
 
     FORGET = "DELETE FROM receipt_hunts WHERE id IN (SELECT id FROM receipt_hunts \
         WHERE wanted_at < $1 AND (reason = 'activated' OR state IN ('found', 'ended')) \
@@ -177,6 +177,14 @@ impl Ask {
         }
     }
 
+    /// What is asked by it.
+    pub fn by(self) -> By {
+        match self {
+            Ask::Iur | Ask::IurAndIuv => By::ReceiptId,
+            Ask::Iuv => By::Iuv,
+        }
+    }
+
     fn parse(text: &str) -> Option<Ask> {
         [Ask::Iur, Ask::IurAndIuv, Ask::Iuv]
             .into_iter()
@@ -191,6 +199,16 @@ pub enum By {
     ReceiptId,
     /// The IUV alone.
     Iuv,
+}
+
+impl By {
+    /// The service that can be asked so, as its pace is kept.
+    pub fn service(self) -> &'static str {
+        match self {
+            By::ReceiptId => "bizevents",
+            By::Iuv => "gpd",
+        }
+    }
 }
 
 /// A receipt that is looked for.

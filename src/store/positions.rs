@@ -69,6 +69,15 @@ pub struct Position {
     pub taken: String,
 }
 
+/// What is to be told.
+#[derive(Debug, Default)]
+pub struct Due {
+    /// Notices, oldest first.
+    pub positions: Vec<Position>,
+    /// Debts that cannot be read any more, each with its revision.
+    pub unreadable: Vec<(DebtId, i64)>,
+}
+
 /// What became of one position; it counts only for the revision it was decided for.
 #[derive(Debug, Clone)]
 pub struct Step {
@@ -155,7 +164,7 @@ pub async fn mark_all(conn: &mut Conn, debts: &[DebtId], now: Instant) -> Result
 ///
 /// # Errors
 /// The database failed.
-pub async fn due(conn: &mut Conn, now: Instant, limit: i64) -> Result<Vec<Position>, StoreError> {
+pub async fn due(conn: &mut Conn, now: Instant, limit: i64) -> Result<Due, StoreError> {
     let rows = sqlx::query(DUE)
         .bind(now.to_string())
         .bind(limit)
@@ -170,15 +179,20 @@ pub async fn due(conn: &mut Conn, now: Instant, limit: i64) -> Result<Vec<Positi
         .into_iter()
         .map(|debt| (debt.id.clone(), debt))
         .collect();
-    let mut due = vec![];
+    let mut due = Due::default();
     for (row, id) in rows.iter().zip(&ids) {
         let columns = Columns {
             table: "aca_positions",
             row,
         };
-        due.push(Position {
-            debt: known.remove(id).ok_or_else(|| columns.corrupt("debt"))?,
-            revision: columns.integer("revision")?,
+        let revision = columns.integer("revision")?;
+        let Some(debt) = known.remove(id) else {
+            due.unreadable.push((id.clone(), revision));
+            continue;
+        };
+        due.positions.push(Position {
+            debt,
+            revision,
             attempts: columns.integer("attempts")?,
             is_offered: columns.optional_text("offered_at")?.is_some(),
             taken: columns.text("taken")?,

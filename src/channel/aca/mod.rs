@@ -38,7 +38,7 @@ use crate::domain::payment::{Case, CaseCode};
 use crate::job::{Job, JobError, Progress};
 use crate::platform::{Allowance, Answer, Ask, Service, WRONG_KEY, pause_ms};
 use crate::store::cases::OpenCase;
-use crate::store::positions::{Outcome, Position, Step};
+use crate::store::positions::{Due, Outcome, Position, Step};
 use crate::store::{Store, StoreError, cases, positions};
 
 use position::{Act, Message, act};
@@ -47,8 +47,8 @@ use position::{Act, Message, act};
 const BATCH: i64 = 128;
 /// Calls at the same time.
 const IN_FLIGHT: usize = 4;
-/// A notice of a creditor that is not in the configuration is looked at again after so long, in
-/// seconds: it may come back.
+/// A notice of a creditor that is not in the configuration, or whose debt cannot be read, is looked
+/// at again after so long, in seconds.
 const STRANGER_PAUSE_S: i64 = 86_400;
 
 /// Brings notices to the archive.
@@ -105,7 +105,7 @@ impl Archivist {
             let mut conn = self.store.read().await?;
             positions::due(&mut conn, now, BATCH).await?
         };
-        let looked_at = due.len();
+        let looked_at = due.positions.len() + due.unreadable.len();
         let (mut letters, settled) = self.sort(due, now);
         let mut tx = self.store.write().await?;
         positions::record(&mut tx, &settled, now).await?;
@@ -139,10 +139,22 @@ impl Archivist {
     }
 
     /// What is due without a call, and what must be told.
-    fn sort(&self, due: Vec<Position>, now: Instant) -> (Vec<Letter>, Vec<Step>) {
+    fn sort(&self, due: Due, now: Instant) -> (Vec<Letter>, Vec<Step>) {
         let mut letters = vec![];
         let mut settled = vec![];
-        for position in due {
+        for (debt, revision) in due.unreadable {
+            tracing::error!(debt = %debt, "a debt cannot be read, and the archive is not told of it");
+            let outcome = Outcome::Failed {
+                until: now.plus_seconds(STRANGER_PAUSE_S),
+                error: "the debt cannot be read".to_owned(),
+            };
+            settled.push(Step {
+                debt,
+                revision,
+                outcome,
+            });
+        }
+        for position in due.positions {
             match self.judge(&position, now) {
                 Ok(message) => letters.push(Letter { position, message }),
                 Err(outcome) => settled.push(step(&position, outcome)),
@@ -286,6 +298,7 @@ fn ask(letter: &Letter) -> Ask {
         creditor: debt.creditor.to_string(),
         notice: Some(debt.notice.to_string()),
         reference: None,
+        iuv: None,
     }
 }
 

@@ -39,6 +39,7 @@ use crate::wire::xml::Element;
 
 use fault::Fault;
 pub use guard::{Guard, SchemaError};
+pub use receipt::read_found;
 use tls::{Certificates, Gate};
 use wire::Operation;
 
@@ -124,6 +125,7 @@ async fn answer(State(door): State<Door>, request: Request) -> Response {
         bytes,
         party: PARTY,
         address: None,
+        kind: "soap_request",
         peer,
         subject: Subject {
             operation: "unreadable".to_owned(),
@@ -192,6 +194,7 @@ impl Door {
             stopwatch,
             document: DocumentId::new(self.desk.ids().next(started_at)),
             bytes,
+            kind: "soap_request",
             party: PARTY,
             address: Some(address),
             peer,

@@ -18,7 +18,7 @@ use crate::domain::day::{Day, Instant};
 use crate::domain::money::Cents;
 use crate::domain::notice::NoticeNumber;
 use crate::domain::party::{CreditorCode, FiscalCode};
-use crate::domain::payment::{Case, CaseCode, Channel, Collection, Mode, Outcome};
+use crate::domain::payment::{Case, CaseCode, Channel, Collection, Mode, Origin, Outcome};
 use crate::domain::refusal::Refusal;
 use crate::domain::transfer::Split;
 use crate::wire::Malformed;
@@ -260,6 +260,35 @@ fn collection(
         doubts,
         // The receipt alone: the same one sent to another station is still the same.
         fingerprint: sha256(receipt.canonical().as_bytes()),
+        origin: Origin::Node,
+    })
+}
+
+/// What a receipt says that the node has not delivered: somebody has looked it up for this creditor,
+/// and gives its element `receipt`. It is read by the same rules; there is no station to doubt.
+///
+/// # Errors
+/// It lacks what booking needs.
+pub fn read_found(
+    receipt: &Element,
+    creditor: &Creditor,
+    origin: Origin,
+    received_at: Instant,
+) -> Result<Collection, Malformed> {
+    let head = Head {
+        pa: creditor.code.to_string(),
+        broker: creditor.broker.clone(),
+        station: creditor.stations.first().cloned().unwrap_or_default(),
+    };
+    let message = Element {
+        name: "receipt found".to_owned(),
+        children: vec![receipt.clone()],
+        ..Element::default()
+    };
+    let collection = collection(&message, &head, creditor, received_at)?;
+    Ok(Collection {
+        origin,
+        ..collection
     })
 }
 

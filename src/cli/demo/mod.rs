@@ -70,7 +70,7 @@ pub(super) async fn run(options: Options) -> Outcome {
     let files = pki::ensure(&options.data.join("tls"))?;
     let token = keys::secret(&options.data, "ledger.token")?;
     let subscription_key = keys::secret(&options.data, "subscription.key")?;
-    let config = config(&options.data, &ports, &files, &token)?;
+    let config = config(&options.data, &ports, &files, &token, &subscription_key)?;
     log::start(&config.log);
     let register = config.register()?;
     let gateway = Box::pin(Gateway::start(config, listeners)).await?;
@@ -192,6 +192,7 @@ fn config(
     ports: &Ports,
     files: &pki::Files,
     token: &str,
+    subscription_key: &str,
 ) -> Result<Config, Box<dyn Error>> {
     let mut config = Config::with(include_str!("../../../config/demo.toml"))?;
     let database = data.join("pagomensa.db");
@@ -208,6 +209,15 @@ fn config(
     config.node.tls.client_ca_file.clone_from(&files.ca);
     config.ledger.url = format!("http://127.0.0.1:{}/ledger", ports.world);
     config.ledger.token = token.to_owned().into();
+    let platform = format!("http://127.0.0.1:{}", ports.world);
+    config.aca.enabled = true;
+    config.aca.url = format!("{platform}/aca/v1");
+    config.aca.subscription_key = subscription_key.to_owned().into();
+    config.receipts.enabled = true;
+    config.receipts.bizevents_url = format!("{platform}/bizevents/service/v1");
+    config.receipts.bizevents_key = subscription_key.to_owned().into();
+    config.receipts.gpd_url = format!("{platform}/gpd/payments-receipts-service/v1");
+    config.receipts.gpd_key = subscription_key.to_owned().into();
     if let Ok(filter) = std::env::var("PAGOMENSA__LOG__FILTER") {
         config.log.filter = filter;
     }

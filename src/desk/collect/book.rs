@@ -11,7 +11,7 @@ use crate::domain::ids::{CaseId, DebtId, DocumentId, EntryId, PaymentId};
 use crate::domain::notice::NoticeNumber;
 use crate::domain::party::CreditorCode;
 use crate::domain::payment::{
-    Case, CaseCode, Collection, EntryKind, LedgerEntry, Outcome, Payment,
+    Case, CaseCode, Collection, EntryKind, Known, LedgerEntry, Mode, Outcome, Payment, Sameness,
 };
 use crate::metrics::Metrics;
 use crate::store::cases::OpenCase;
@@ -26,6 +26,7 @@ use crate::store::{Conn, StoreError, cases, debts, documents, entries, payments}
 pub(super) struct Writes {
     payments: Vec<(Payment, DocumentId)>,
     settled: Vec<(DebtId, PaymentId, Instant)>,
+    confirmed: Vec<(PaymentId, String)>,
     entries: Vec<LedgerEntry>,
     cases: Vec<OpenCase>,
     papers: Vec<Document>,
@@ -37,7 +38,7 @@ pub(super) struct Writes {
 pub(super) struct Book<'a> {
     ids: &'a Ids,
     now: Instant,
-    known: HashMap<Reference, String>,
+    known: HashMap<Reference, Known>,
     debts: HashMap<(CreditorCode, NoticeNumber), Debt>,
     writes: Writes,
 }
@@ -56,6 +57,9 @@ impl Writes {
     ) -> Result<Head, StoreError> {
         payments::insert(conn, &self.payments).await?;
         if debts::settle(conn, &self.settled).await? != self.settled.len() {
+            return Err(StoreError::Contended);
+        }
+        if payments::confirm(conn, &self.confirmed, now).await? != self.confirmed.len() {
             return Err(StoreError::Contended);
         }
         entries::insert(conn, &self.entries, now).await?;
@@ -139,11 +143,14 @@ impl<'a> Book<'a> {
             }
             Content::Collection(collection) => {
                 let reference = reference(collection);
-                match self.known.get(&reference) {
-                    Some(fingerprint) if *fingerprint == collection.fingerprint => {
+                let known = self.known.get(&reference);
+                match known.map(|known| known.compare(collection)) {
+                    Some(Sameness::Same) => Collected::Repeated,
+                    Some(Sameness::Confirms) => {
+                        self.confirm(&reference, collection);
                         Collected::Repeated
                     }
-                    Some(_) => {
+                    Some(Sameness::Conflict) => {
                         self.open_case(Case {
                             code: CaseCode::ReferenceConflict,
                             creditor: collection.creditor.clone(),
@@ -166,8 +173,8 @@ impl<'a> Book<'a> {
                             });
                             return Collected::Refused(code);
                         }
-                        self.record(collection, booking, &deposit.call.document);
-                        self.known.insert(reference, collection.fingerprint.clone());
+                        let payment = self.record(collection, booking, &deposit.call.document);
+                        self.known.insert(reference, known_by(payment, collection));
                         Collected::Recorded
                     }
                 }
@@ -184,7 +191,27 @@ impl<'a> Book<'a> {
             .flatten()
     }
 
-    fn record(&mut self, collection: &Collection, booking: Booking, document: &DocumentId) {
+    /// The rail's own message has come for a payment whose message we had found: it is the measure
+    /// from now on, and what it gives to doubt is shown as with any other.
+    fn confirm(&mut self, reference: &Reference, collection: &Collection) {
+        let Some(known) = self.known.get_mut(reference) else {
+            return;
+        };
+        known.fingerprint.clone_from(&collection.fingerprint);
+        known.is_confirmed = true;
+        let payment = known.payment.clone();
+        self.doubt(&payment, doubts(collection), collection);
+        self.writes
+            .confirmed
+            .push((payment, collection.fingerprint.clone()));
+    }
+
+    fn record(
+        &mut self,
+        collection: &Collection,
+        booking: Booking,
+        document: &DocumentId,
+    ) -> PaymentId {
         let place = (collection.notice_creditor.clone(), collection.notice);
         let debt = match collection.notice_creditor == collection.creditor {
             true => self.debts.get_mut(&place),
@@ -223,16 +250,23 @@ impl<'a> Book<'a> {
                 };
             }
         }
-        for code in booking.cases {
+        let id = payment.id.clone();
+        self.doubt(&id, booking.cases, collection);
+        self.writes.payments.push((payment, document.clone()));
+        id
+    }
+
+    /// Opens the cases of a payment.
+    fn doubt(&mut self, payment: &PaymentId, codes: Vec<CaseCode>, collection: &Collection) {
+        for code in codes {
             self.open_case(Case {
                 code,
                 creditor: collection.creditor.clone(),
-                identity: payment.id.to_string(),
-                subject: payment.id.to_string(),
+                identity: payment.to_string(),
+                subject: payment.to_string(),
                 detail: detail(collection),
             });
         }
-        self.writes.payments.push((payment, document.clone()));
     }
 
     fn open_case(&mut self, case: Case) {
@@ -260,6 +294,29 @@ fn detail(collection: &Collection) -> String {
         collection.amount.in_italian(),
         collection.reference
     )
+}
+
+/// What a message gives to doubt by itself, whatever it pays.
+fn doubts(collection: &Collection) -> Vec<CaseCode> {
+    let stand_in = (collection.mode == Mode::StandIn).then_some(CaseCode::StandIn);
+    let mut codes: Vec<CaseCode> = collection.doubts.iter().copied().chain(stand_in).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    codes
+}
+
+/// A payment of this batch, for the deposits after it.
+fn known_by(payment: PaymentId, collection: &Collection) -> Known {
+    Known {
+        payment,
+        fingerprint: collection.fingerprint.clone(),
+        origin: collection.origin,
+        is_confirmed: false,
+        notice: collection.notice,
+        notice_creditor: collection.notice_creditor.clone(),
+        outcome: collection.outcome,
+        amount: collection.amount,
+    }
 }
 
 fn reference(collection: &Collection) -> Reference {

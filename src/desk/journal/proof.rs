@@ -300,6 +300,9 @@ impl<'a> Proof<'a> {
             return;
         };
         let kinds = match exchange.kind {
+            // A receipt that we found is labelled by where it was found.
+            Kind::Receipt if exchange.party == "bizevents" => ["biz_receipt", "soap_reply"],
+            Kind::Receipt if exchange.party == "gpd" => ["gpd_receipt", "soap_reply"],
             Kind::Read | Kind::Receipt | Kind::Refused => ["soap_request", "soap_reply"],
             Kind::Outbound => ["http_request", "http_reply"],
             Kind::Erasure => ["erasure", ""],

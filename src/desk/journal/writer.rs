@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::{Entry, Note, Shared};
 use crate::store::documents::Document;
 use crate::store::exchanges::Exchange;
-use crate::store::{StoreError, documents, exchanges};
+use crate::store::{StoreError, documents, exchanges, hunts};
 
 /// Exchanges written in one transaction, at most.
 const BATCH: usize = 128;
@@ -110,6 +110,7 @@ impl Shared {
         let rows: Vec<Exchange> = entries.iter().map(|entry| entry.exchange.clone()).collect();
         documents::insert(&mut tx, &papers).await?;
         let head = self.lines.append(&mut tx, &rows, self.clock.now()).await?;
+        hunts::activated(&mut tx, &rows).await?;
         tx.commit().await?;
         self.lines.settle(head);
         Ok(())

@@ -3,6 +3,7 @@
 mod changes;
 mod exceptions;
 mod exchanges;
+mod hunts;
 mod notices;
 mod query;
 mod request;
@@ -62,7 +63,8 @@ pub(super) fn router(web: Web) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(notices::cancel))
         .routes(routes!(exceptions::list))
         .routes(routes!(exchanges::list))
-        .routes(routes!(exchanges::read));
+        .routes(routes!(exchanges::read))
+        .routes(routes!(hunts::list));
     OpenApiRouter::with_openapi(Document::openapi())
         .nest("/api/v1", routes)
         .with_state(web)

@@ -10,6 +10,7 @@ use crate::domain::debt::{Debt, DebtKind, DebtState, PublicState};
 use crate::domain::party;
 use crate::domain::transfer::Share;
 use crate::store::cases::OpenCase;
+use crate::store::hunts::{self, Hunt, Reason};
 
 /// A request for a notice. (It is read field by field, in `request.rs`, so that every wrong field
 /// is reported at once; this is its description.)
@@ -361,6 +362,88 @@ impl Exception {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ExceptionPage {
     pub data: Vec<Exception>,
+    /// Where the next page begins; nothing on the last one.
+    pub next_cursor: Option<String>,
+}
+
+/// Why a receipt is looked for.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum HuntReason {
+    /// Somebody was about to pay the notice, and no receipt came; perhaps it was never paid.
+    Activated,
+    /// A reporting flow has a row for it: it was paid.
+    FlowRow,
+}
+
+/// Where the hunt for a receipt stands.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum HuntState {
+    /// It goes on.
+    Searching,
+    /// The receipt is recorded.
+    Found,
+    /// Nothing more to look for: the node's receipt came, or it was never paid.
+    Ended,
+    /// It was paid, and the receipt is nowhere: there is an exception for it.
+    Missing,
+}
+
+/// A receipt that is looked for.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ReceiptHunt {
+    id: String,
+    /// The notice, when it is one of yours.
+    notice_number: Option<String>,
+    iuv: String,
+    /// The receipt's id, when a reporting flow names it.
+    receipt_id: Option<String>,
+    reason: HuntReason,
+    state: HuntState,
+    /// Questions so far.
+    attempts: i64,
+    /// Since when it is looked for: an instant in UTC.
+    #[schema(format = DateTime)]
+    wanted_at: String,
+    /// Not before this instant again; nothing when the hunt is over.
+    #[schema(format = DateTime)]
+    next_try_at: Option<String>,
+    /// What came of the last question.
+    last_error: Option<String>,
+}
+
+impl ReceiptHunt {
+    /// A hunt as finance sees it.
+    pub(super) fn of(hunt: &Hunt) -> ReceiptHunt {
+        let is_over = hunt.state != hunts::State::Searching;
+        ReceiptHunt {
+            id: hunt.id.to_string(),
+            notice_number: hunt.notice.map(|notice| notice.to_string()),
+            iuv: hunt.iuv.clone(),
+            receipt_id: Some(hunt.iur.clone()).filter(|iur| !iur.is_empty()),
+            reason: match hunt.reason {
+                Reason::Activated => HuntReason::Activated,
+                Reason::FlowRow => HuntReason::FlowRow,
+            },
+            state: match hunt.state {
+                hunts::State::Searching => HuntState::Searching,
+                hunts::State::Found => HuntState::Found,
+                hunts::State::Ended => HuntState::Ended,
+                hunts::State::Missing => HuntState::Missing,
+            },
+            attempts: hunt.attempts,
+            wanted_at: hunt.wanted_at.to_string(),
+            next_try_at: (!is_over).then(|| hunt.next_try_at.to_string()),
+            last_error: hunt.last_error.clone(),
+        }
+    }
+}
+
+/// A page of receipts that are looked for.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ReceiptHuntPage {
+    pub data: Vec<ReceiptHunt>,
     /// Where the next page begins; nothing on the last one.
     pub next_cursor: Option<String>,
 }
