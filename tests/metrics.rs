@@ -226,7 +226,7 @@ engines! {
         let expected = |status: &str, owed: i64, warnings: &[&str]| {
             (
                 200,
-                json!({"status": status, "aca_notices_owed": 0, "ledger_entries_owed": owed, "warnings": warnings}),
+                json!({"status": status, "aca_notices_owed": 0, "aca_notices_owed": 0, "ledger_entries_owed": owed, "warnings": warnings}),
             )
         };
         assert_eq!(ready(world).await, expected("ready", 0, &[]));
