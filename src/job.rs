@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use crate::clock::Clock;
 use crate::domain::day::Instant;
 use crate::metrics::Metrics;
+use crate::point;
 use crate::store::leases::Lease;
 use crate::store::{Store, StoreError, leases};
 
@@ -157,6 +158,7 @@ impl Holder {
         };
         let taken = leases::take(&mut tx, &lease).await?;
         tx.commit().await?;
+        point::reach("lease.taken");
         Ok(taken)
     }
 

@@ -28,6 +28,7 @@ use crate::domain::party::FiscalCode;
 use crate::domain::payment::{Case, CaseCode, LedgerEntry};
 use crate::job::{Job, Progress};
 use crate::metrics::Metrics;
+use crate::point;
 use crate::store::cases::OpenCase;
 use crate::store::entries::{Account, Attempt, Closing, Owed, Unreadable};
 use crate::store::{Store, StoreError, cases, entries};
@@ -107,6 +108,7 @@ impl Courier {
             let mut conn = self.store.read().await?;
             entries::due(&mut conn, self.clock.now(), BATCH).await?
         };
+        point::reach("courier.read");
         self.record(due.unreadable.into_iter().map(unreadable).collect())
             .await?;
         let deliveries = futures_util::stream::iter(by_account(due.entries))
@@ -146,7 +148,9 @@ impl Courier {
             })
             .collect();
         cases::insert(&mut tx, &opened).await?;
+        point::reach("courier.before_commit");
         tx.commit().await?;
+        point::reach("courier.after_commit");
         for OpenCase { case, .. } in &opened {
             self.metrics.case(case.code.as_str());
         }
@@ -169,12 +173,15 @@ impl Courier {
 
     async fn try_once(&self, owed: &Owed) -> Try {
         let entry = &owed.entry;
+        point::reach("courier.calling");
+        let answer = self.send(entry).await;
+        point::reach("courier.answered");
         let closed = |closing, error| Attempt::Closed {
             id: entry.id.clone(),
             closing,
             error,
         };
-        match self.send(entry).await {
+        match answer {
             Ok(answer) => match answer.status {
                 StatusCode::OK | StatusCode::CREATED if !answer.is_json => (
                     self.postpone(owed, "an answer that is not the ledger's"),

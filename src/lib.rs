@@ -18,15 +18,16 @@
 //! * [`store`]: the only place with SQL, one text for SQLite and PostgreSQL.
 //! * [`wire`]: codecs without business: XML, SOAP, fingerprints.
 //! * [`domain`]: the pure centre: what a debt and a payment are, and every decision about them.
-//! * [`config`], [`clock`], [`log`], [`metrics`]: settings; time and chance; the log; what is counted.
+//! * [`config`], [`clock`], [`log`], [`metrics`], [`point`]: settings; time and chance; the log; what is
+//!   counted; where a test may end the process.
 //!
 //! # Who may import whom
 //!
 //! `main → cli → app → { channel, ledger, web, job } → desk → { store, wire } → domain`; the rails
 //! that call pagoPA's services stand on `platform`, which stands on the desk. Whoever stands on the
 //! left may use whatever stands further right, never the other way round; a rail never imports
-//! another rail or `web`. [`config`], [`clock`], [`log`] and [`metrics`] are values that everybody
-//! above the domain may hold. `tests/house.rs` guards this.
+//! another rail or `web`. [`config`], [`clock`], [`log`], [`metrics`] and [`point`] may be held by
+//! everybody above the domain. `tests/house.rs` guards this.
 //!
 //! # One payment
 //!
@@ -68,6 +69,7 @@ pub mod ledger;
 pub mod log;
 pub mod metrics;
 pub mod platform;
+pub mod point;
 pub mod store;
 pub mod web;
 pub mod wire;

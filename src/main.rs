@@ -15,6 +15,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let _points = pagomensa::point::listen();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -11,29 +11,35 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("log", &["config"]),
     ("metrics", &["domain"]),
     ("wire", &["wire", "domain"]),
-    ("store", &["store", "domain", "config"]),
+    ("point", &[]),
+    ("store", &["store", "domain", "config", "point"]),
     (
         "desk",
         &[
-            "desk", "store", "wire", "domain", "config", "clock", "metrics",
+            "desk", "store", "wire", "domain", "config", "clock", "metrics", "point",
         ],
     ),
-    ("job", &["desk", "store", "domain", "clock", "metrics"]),
+    (
+        "job",
+        &["desk", "store", "domain", "clock", "metrics", "point"],
+    ),
     (
         "platform",
-        &["desk", "store", "wire", "domain", "config", "clock"],
+        &[
+            "desk", "store", "wire", "domain", "config", "clock", "point",
+        ],
     ),
     (
         "ledger",
         &[
-            "job", "desk", "store", "domain", "config", "clock", "metrics",
+            "job", "desk", "store", "domain", "config", "clock", "metrics", "point",
         ],
     ),
     (
         "channel",
         &[
             "channel", "job", "platform", "desk", "store", "wire", "domain", "config", "clock",
-            "metrics",
+            "metrics", "point",
         ],
     ),
     (

@@ -22,6 +22,7 @@ use crate::config;
 use crate::domain::creditor::ReceiptPolicy;
 use crate::domain::payment::{Case, CaseCode, Collection};
 use crate::metrics::Metrics;
+use crate::point;
 use crate::store::documents::Document;
 use crate::store::{Store, StoreError, documents};
 
@@ -231,9 +232,11 @@ impl Writer {
     async fn try_record(&self, deposits: &[Deposit]) -> Result<(Vec<Reply>, bool), StoreError> {
         let now = self.clock.now();
         let mut tx = self.store.write_receipts().await?;
+        point::reach("till.begun");
         // The messages before anything else: whatever is decided, they are kept as they came.
         let papers: Vec<Document> = deposits.iter().map(|d| d.call.request()).collect();
         documents::insert(&mut tx, &papers).await?;
+        point::reach("till.documents_stored");
         let mut book = Book::open(&mut tx, &self.ids, deposits, now).await?;
         let mut replies = vec![];
         let mut results = vec![];
@@ -245,8 +248,11 @@ impl Writer {
             replies.push(reply);
         }
         let writes = book.close();
+        point::reach("till.decided");
         let head = writes.apply(&mut tx, &self.chain, now).await?;
+        point::reach("till.before_commit");
         tx.commit().await?;
+        point::reach("till.after_commit");
         self.chain.settle(head);
         writes.log(&self.metrics);
         for result in results {

@@ -8,6 +8,7 @@ use crate::domain::debt::{Change, Debt, DebtState, Elsewhere, Order};
 use crate::domain::ids::DebtId;
 use crate::domain::notice::{NoticeError, NoticeNumber};
 use crate::domain::party::CreditorCode;
+use crate::point;
 use crate::store::debts::Filter;
 use crate::store::{Conn, StoreError, debts, positions, sequences};
 
@@ -83,7 +84,9 @@ impl Desk {
             }
         };
         remember(&mut tx, &creditor.code, repeat, &opening).await?;
+        point::reach("debt.before_commit");
         tx.commit().await.map_err(StoreError::from)?;
+        point::reach("debt.after_commit");
         self.changed.notify_one();
         Ok(Done::First(opening))
     }
@@ -213,7 +216,9 @@ impl Desk {
             debt.state = DebtState::Cancelled { at: now };
         }
         remember(&mut tx, creditor, repeat, &debt).await?;
+        point::reach("cancel.before_commit");
         tx.commit().await.map_err(StoreError::from)?;
+        point::reach("cancel.after_commit");
         self.changed.notify_one();
         Ok(Done::First(debt))
     }
@@ -312,7 +317,9 @@ impl Desk {
         let mut tx = self.store.write().await?;
         let closed = debts::expire(&mut tx, now.day_in_rome(), now, limit).await?;
         positions::mark_all(&mut tx, &closed, now).await?;
+        point::reach("expiry.before_commit");
         tx.commit().await.map_err(StoreError::from)?;
+        point::reach("expiry.after_commit");
         self.changed.notify_one();
         Ok(closed.len())
     }

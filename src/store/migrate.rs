@@ -6,6 +6,7 @@ use sqlx::migrate::{AppliedMigration, Migrate, Migration, MigrationType, Migrato
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 
 use super::{Engine, Store, StoreError};
+use crate::point;
 
 /// One file of `migrations/`.
 #[derive(Debug, Clone, Copy)]
@@ -124,7 +125,9 @@ impl Store {
                 .execute(&mut *conn)
                 .await?;
         }
+        point::reach("migration.beginning");
         let migrated = migrator(self.engine).run(&mut *conn).await;
+        point::reach("migration.done");
         // The connection with those settings is not used again.
         conn.close().await?;
         Ok(migrated?)

@@ -29,6 +29,7 @@ pub mod rates;
 pub mod sequences;
 pub mod statement;
 
+use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -48,8 +49,49 @@ pub use statement::Statement;
 /// alias, so that one native driver could take the place of `Any` here.
 pub type Conn = sqlx::AnyConnection;
 
-/// A transaction that may write.
-pub type Write = Transaction<'static, Any>;
+/// A transaction that may write. Dropping it undoes it.
+#[derive(Debug)]
+pub struct Write(Transaction<'static, Any>);
+
+impl Write {
+    /// Makes everything that was written lasting, and returns when it has reached the disk.
+    ///
+    /// When SQLite reports that the disk failed to take it, the process ends: the kernel may have
+    /// thrown the pages away and will call the next attempt a success, so nobody could say any more
+    /// what is on the disk. Whoever watches the process starts it anew, and it reads back what is
+    /// there. (PostgreSQL does the same for itself.)
+    ///
+    /// # Errors
+    /// The database failed, or refuses what was written.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        let committed = self.0.commit().await.map_err(StoreError::from);
+        if let Err(error) = &committed
+            && error.is_lost_sync()
+        {
+            tracing::error!(
+                error = error as &dyn std::error::Error,
+                "the disk has failed to keep what was written: nothing more can be acknowledged, \
+                 and the process ends"
+            );
+            std::process::abort();
+        }
+        committed
+    }
+}
+
+impl Deref for Write {
+    type Target = Conn;
+
+    fn deref(&self) -> &Conn {
+        &self.0
+    }
+}
+
+impl DerefMut for Write {
+    fn deref_mut(&mut self) -> &mut Conn {
+        &mut self.0
+    }
+}
 
 /// Which database it is. Only opening, beginning a write and the list of migrations may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +164,15 @@ impl StoreError {
                     .is_ok_and(|number| matches!(number & 0xFF, 18..=20 | 25)),
                 None => false,
             },
+            _ => false,
+        }
+    }
+
+    /// Whether SQLite says that the disk did not keep what was written: SQLITE_IOERR_FSYNC or
+    /// SQLITE_IOERR_DIR_FSYNC.
+    fn is_lost_sync(&self) -> bool {
+        match self {
+            StoreError::Driver(error) => matches!(code(error).as_deref(), Some("1034" | "1290")),
             _ => false,
         }
     }
@@ -258,12 +309,12 @@ impl Store {
     }
 
     async fn begin(&self, pool: &AnyPool) -> Result<Write, StoreError> {
-        Ok(match self.engine {
+        Ok(Write(match self.engine {
             // A plain BEGIN would take the lock at the first write and fail at once, without
             // waiting, when another connection has written since the first read.
             Engine::Sqlite => pool.begin_with("BEGIN IMMEDIATE").await?,
             Engine::Postgres => pool.begin().await?,
-        })
+        }))
     }
 
     /// Whether the database answers.

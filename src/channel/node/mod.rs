@@ -33,6 +33,7 @@ use crate::domain::ids::DocumentId;
 use crate::domain::party::CreditorCode;
 use crate::domain::payment::{Case, CaseCode};
 use crate::domain::text::cut;
+use crate::point;
 use crate::wire::intake::{self, Intake};
 use crate::wire::soap::{self, FaultCode};
 use crate::wire::xml::Element;
@@ -162,6 +163,7 @@ async fn answer(State(door): State<Door>, request: Request) -> Response {
         duration_us = stopwatch.micros(),
         "the node was answered"
     );
+    point::reach("node.answering");
     respond(reply)
 }
 

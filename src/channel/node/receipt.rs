@@ -21,6 +21,7 @@ use crate::domain::party::{CreditorCode, FiscalCode};
 use crate::domain::payment::{Case, CaseCode, Channel, Collection, Mode, Origin, Outcome};
 use crate::domain::refusal::Refusal;
 use crate::domain::transfer::Split;
+use crate::point;
 use crate::wire::Malformed;
 use crate::wire::digest::sha256;
 use crate::wire::xml::Element;
@@ -61,6 +62,7 @@ impl Door {
                 }
             }),
         };
+        point::reach("receipt.parsed");
         match self.desk.collect(deposit).await {
             Ok(reply) => Spoken::Recorded(reply),
             Err(error) => {

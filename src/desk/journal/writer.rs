@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::{Entry, Note, Shared};
+use crate::point;
 use crate::store::documents::Document;
 use crate::store::exchanges::Exchange;
 use crate::store::{StoreError, documents, exchanges, hunts};
@@ -111,7 +112,9 @@ impl Shared {
         documents::insert(&mut tx, &papers).await?;
         let head = self.lines.append(&mut tx, &rows, self.clock.now()).await?;
         hunts::activated(&mut tx, &rows).await?;
+        point::reach("journal.before_commit");
         tx.commit().await?;
+        point::reach("journal.after_commit");
         self.lines.settle(head);
         Ok(())
     }

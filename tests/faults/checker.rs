@@ -1,0 +1,251 @@
+//! What must hold after any fault, and who says so.
+//!
+//! * Every receipt that was answered OK is stored once, byte for byte, with its exchange.
+//! * Each payment of an open notice is owed to the ledger once, for its amount; the notice is paid
+//!   by it; no notice is paid without a payment.
+//! * The ledger holds what was delivered to it, each entry once and to the cent; what is delivered
+//!   is what it holds, but for an answer that was lost.
+//! * The database is whole, and so is every message in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pagomensa::wire::digest::sha256;
+use serde_json::Value;
+use sqlx::{AnyConnection, AssertSqlSafe, Connection, Row};
+
+use super::load::Acknowledged;
+use super::stage::Stage;
+
+/// Whether everything that was owed must have been delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outbox {
+    /// Yes: the ledger was there until the end.
+    Empty,
+    /// No: something may still be owed.
+    Any,
+}
+
+/// Looks at everything, and panics with all that is wrong. How many receipts were examined.
+pub async fn check(
+    stage: &Stage,
+    acknowledged: &BTreeMap<String, Acknowledged>,
+    outbox: Outbox,
+) -> usize {
+    let ledger = ledger_entries(stage).await;
+    let faults = faults(&stage.database.url, Some(&ledger), acknowledged, outbox).await;
+    assert!(
+        faults.is_empty(),
+        "after {} receipts:\n{}\nthe gateway's log ends:\n{}",
+        acknowledged.len(),
+        faults.join("\n"),
+        tail(&stage.logs())
+    );
+    acknowledged.len()
+}
+
+fn tail(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(20)..].join("\n")
+}
+
+/// What the simulated ledger holds: the amount of every entry, by its id.
+async fn ledger_entries(stage: &Stage) -> BTreeMap<String, i64> {
+    let mut entries = BTreeMap::new();
+    let mut cursor = "0".to_owned();
+    loop {
+        let url = format!("{}/entries?limit=5000&cursor={cursor}", stage.ledger_url());
+        let answer = stage.http.get(url).send().await.unwrap();
+        let page: Value = answer.json().await.unwrap();
+        for entry in page["data"].as_array().unwrap() {
+            let id = entry["entry_id"].as_str().unwrap().to_owned();
+            let amount = entry["amount_cents"].as_i64().unwrap();
+            assert_eq!(entries.insert(id.clone(), amount), None, "{id} twice");
+        }
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = next.to_owned(),
+            None => return entries,
+        }
+    }
+}
+
+/// All that is wrong with a database.
+pub async fn faults(
+    url: &str,
+    ledger: Option<&BTreeMap<String, i64>>,
+    acknowledged: &BTreeMap<String, Acknowledged>,
+    outbox: Outbox,
+) -> Vec<String> {
+    sqlx::any::install_default_drivers();
+    let mut conn = AnyConnection::connect(url).await.unwrap();
+    let mut faults = vec![];
+    if url.starts_with("sqlite:") {
+        let verdict: String = sqlx::query("PRAGMA integrity_check")
+            .fetch_one(&mut conn)
+            .await
+            .unwrap()
+            .try_get(0)
+            .unwrap();
+        if verdict != "ok" {
+            faults.push(format!("integrity_check: {verdict}"));
+        }
+    }
+    let messages = whole_messages(&mut conn, &mut faults).await;
+    payments(&mut conn, acknowledged, &messages, &mut faults).await;
+    for (what, sql) in CONTRADICTIONS {
+        for row in rows(&mut conn, sql).await {
+            faults.push(format!("{what}: {}", text(&row, "subject")));
+        }
+    }
+    if let Some(ledger) = ledger {
+        deliveries(&mut conn, ledger, outbox, &mut faults).await;
+    }
+    conn.close().await.unwrap();
+    faults
+}
+
+async fn rows(conn: &mut AnyConnection, sql: &'static str) -> Vec<sqlx::any::AnyRow> {
+    sqlx::query(AssertSqlSafe(sql))
+        .fetch_all(conn)
+        .await
+        .unwrap()
+}
+
+fn text(row: &sqlx::any::AnyRow, column: &str) -> String {
+    row.try_get(column).unwrap()
+}
+
+/// The fingerprints of the messages that came in, by their id; each must be that of its bytes.
+async fn whole_messages(
+    conn: &mut AnyConnection,
+    faults: &mut Vec<String>,
+) -> BTreeMap<String, String> {
+    let mut messages = BTreeMap::new();
+    for row in rows(conn, "SELECT id, sha256, bytes FROM documents").await {
+        let (id, fingerprint) = (text(&row, "id"), text(&row, "sha256"));
+        let bytes: Vec<u8> = row.try_get("bytes").unwrap();
+        if sha256(&bytes) != fingerprint {
+            faults.push(format!("document {id} is not what its fingerprint says"));
+        }
+        messages.insert(id, fingerprint);
+    }
+    messages
+}
+
+/// Every receipt answered OK is there once, as it was sent.
+async fn payments(
+    conn: &mut AnyConnection,
+    acknowledged: &BTreeMap<String, Acknowledged>,
+    messages: &BTreeMap<String, String>,
+    faults: &mut Vec<String>,
+) {
+    let mut stored: BTreeMap<String, Vec<(String, i64)>> = BTreeMap::new();
+    for row in rows(
+        conn,
+        "SELECT reference, document, amount_cents FROM payments",
+    )
+    .await
+    {
+        let (reference, document) = (text(&row, "reference"), text(&row, "document"));
+        let amount: i64 = row.try_get("amount_cents").unwrap();
+        stored
+            .entry(reference)
+            .or_default()
+            .push((document, amount));
+    }
+    let mut answered = BTreeSet::new();
+    for row in rows(
+        conn,
+        "SELECT reference FROM exchanges WHERE outcome = 'OK' AND reference IS NOT NULL",
+    )
+    .await
+    {
+        answered.insert(text(&row, "reference"));
+    }
+    for (reference, found) in &stored {
+        if found.len() > 1 {
+            faults.push(format!("{reference} is booked {} times", found.len()));
+        }
+    }
+    for (id, receipt) in acknowledged {
+        match stored.get(id).map(Vec::as_slice) {
+            None | Some([]) => faults.push(format!("{id} was answered OK and is lost")),
+            Some([(document, amount), ..]) => {
+                if messages.get(document) != Some(&sha256(receipt.message.as_bytes())) {
+                    faults.push(format!("the message of {id} is not kept as it came"));
+                }
+                if *amount != receipt.cents {
+                    faults.push(format!("{id} is booked with {amount} cents"));
+                }
+            }
+        }
+        if !answered.contains(id) {
+            faults.push(format!("the exchange of {id} is not in the journal"));
+        }
+    }
+}
+
+/// Statements that find nothing when payments, notices and what is owed agree.
+const CONTRADICTIONS: &[(&str, &str)] = &[
+    (
+        "a notice's only payment is not owed to the ledger once, for its amount",
+        "SELECT p.reference AS subject FROM payments p JOIN debts d ON d.payment = p.id \
+         WHERE p.outcome = 'OK' AND p.amount_cents > 0 AND (SELECT COUNT(*) FROM ledger_entries e \
+         WHERE e.payment = p.id AND e.amount_cents = p.amount_cents) <> 1",
+    ),
+    (
+        "something is owed for a payment that is not there, or did not pay its notice",
+        "SELECT e.reference AS subject FROM ledger_entries e WHERE NOT EXISTS (SELECT 1 \
+         FROM payments p JOIN debts d ON d.payment = p.id WHERE p.id = e.payment)",
+    ),
+    (
+        "a payment's notice is not paid",
+        "SELECT p.reference AS subject FROM payments p JOIN debts d ON d.id = p.debt \
+         WHERE p.outcome = 'OK' AND p.amount_cents > 0 AND d.state IN ('open', 'expired')",
+    ),
+    (
+        "a notice is paid without a payment",
+        "SELECT d.notice_number AS subject FROM debts d WHERE d.state = 'paid' AND NOT EXISTS \
+         (SELECT 1 FROM payments p WHERE p.id = d.payment AND p.debt = d.id)",
+    ),
+    (
+        "a notice has a payment and is not paid",
+        "SELECT d.notice_number AS subject FROM debts d \
+         WHERE d.state <> 'paid' AND d.payment IS NOT NULL",
+    ),
+    (
+        "the message of a payment is missing",
+        "SELECT p.reference AS subject FROM payments p WHERE NOT EXISTS \
+         (SELECT 1 FROM documents m WHERE m.id = p.document)",
+    ),
+    (
+        "a credit was given up",
+        "SELECT e.reference AS subject FROM ledger_entries e \
+         WHERE e.state IN ('conflict', 'refused')",
+    ),
+];
+
+/// The outbox and the ledger agree.
+async fn deliveries(
+    conn: &mut AnyConnection,
+    ledger: &BTreeMap<String, i64>,
+    outbox: Outbox,
+    faults: &mut Vec<String>,
+) {
+    let mut known = BTreeSet::new();
+    for row in rows(conn, "SELECT id, state, amount_cents FROM ledger_entries").await {
+        let (id, state) = (text(&row, "id"), text(&row, "state"));
+        let amount: i64 = row.try_get("amount_cents").unwrap();
+        match (state.as_str(), ledger.get(&id)) {
+            ("delivered", None) => faults.push(format!("{id} is not in the ledger")),
+            ("owed", _) if outbox == Outbox::Empty => faults.push(format!("{id} is still owed")),
+            (_, Some(booked)) if *booked != amount => {
+                faults.push(format!("{id}: {booked} cents in the ledger, not {amount}"));
+            }
+            _ => {}
+        }
+        known.insert(id);
+    }
+    for id in ledger.keys().filter(|id| !known.contains(*id)) {
+        faults.push(format!("the ledger has {id}, which nobody owed it"));
+    }
+}

@@ -1,0 +1,197 @@
+//! Load as the world makes it: a portal that opens notices and a node that sends each receipt until
+//! it is answered OK, and some of them once more.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::Chance;
+use super::stage::Stage;
+use crate::world::{receipt, top_up};
+
+/// A receipt that was answered OK.
+#[derive(Debug, Clone)]
+pub struct Acknowledged {
+    pub message: String,
+    pub cents: i64,
+}
+
+/// What is sent, and what was heard.
+pub struct Load {
+    /// Receipts answered OK, by their id.
+    pub acknowledged: Mutex<BTreeMap<String, Acknowledged>>,
+    /// Calls of receipts by what became of them: `OK`, a status, or `lost`.
+    pub heard: Mutex<BTreeMap<String, usize>>,
+    /// How long each receipt's answer took, good or bad.
+    pub took: Mutex<Vec<Duration>>,
+    stopped: AtomicBool,
+    next: AtomicUsize,
+    limit: usize,
+    chance: Chance,
+}
+
+/// Pause before a sender tries again what was not answered.
+const PAUSE: Duration = Duration::from_millis(10);
+
+impl Load {
+    /// Load without an end.
+    pub fn new() -> Load {
+        Load::of(usize::MAX)
+    }
+
+    /// Load of so many receipts.
+    pub fn of(limit: usize) -> Load {
+        Load {
+            acknowledged: Mutex::new(BTreeMap::new()),
+            heard: Mutex::new(BTreeMap::new()),
+            took: Mutex::new(vec![]),
+            stopped: AtomicBool::new(false),
+            next: AtomicUsize::new(0),
+            limit,
+            chance: Chance::new(),
+        }
+    }
+
+    /// Sends from so many places at once to one of these doors each, until all is sent or the load
+    /// is stopped. What was begun is finished: at the end every receipt that was sent is answered.
+    pub async fn run(&self, stage: &Stage, doors: &[super::stage::Doors], senders: usize) {
+        let each = (0..senders).map(|place| self.sender(stage, &doors[place % doors.len()]));
+        futures_util::future::join_all(each).await;
+    }
+
+    /// No new notices from now on.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
+    }
+
+    /// How many were answered OK.
+    pub fn count(&self) -> usize {
+        self.acknowledged.lock().unwrap().len()
+    }
+
+    /// Waits until so many more are answered OK.
+    pub async fn wait_for(&self, more: usize) {
+        let goal = self.count() + more;
+        let begun = Instant::now();
+        while self.count() < goal {
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "nothing comes through: {:?}",
+                self.heard.lock().unwrap()
+            );
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    async fn sender(&self, stage: &Stage, doors: &super::stage::Doors) {
+        while !self.stopped.load(Ordering::SeqCst) {
+            let place = self.next.fetch_add(1, Ordering::SeqCst);
+            if place >= self.limit {
+                return;
+            }
+            let cents = 100 + i64::try_from(self.chance.below(4_900)).unwrap();
+            let number = self.notice(stage, doors, place, cents).await;
+            let id = format!("r-{place}");
+            let amount = format!("{}.{:02}", cents / 100, cents % 100);
+            let message = receipt(&number, &id, &amount);
+            self.until_ok(stage, doors, &message).await;
+            let acknowledged = Acknowledged {
+                message: message.clone(),
+                cents,
+            };
+            self.acknowledged.lock().unwrap().insert(id, acknowledged);
+            if self.chance.below(8) == 0 {
+                self.until_ok(stage, doors, &message).await;
+            }
+        }
+    }
+
+    /// Opens a notice under an id of the portal's own, again and again until there is an answer.
+    async fn notice(
+        &self,
+        stage: &Stage,
+        doors: &super::stage::Doors,
+        place: usize,
+        cents: i64,
+    ) -> String {
+        let mut body = top_up();
+        body["external_id"] = json!(format!("load-{place}"));
+        body["amount_cents"] = json!(cents);
+        body["child"]["code"] = json!(format!("c{}", place % 50));
+        // Left to the gateway: the clock here is the machine's.
+        body.as_object_mut().unwrap().remove("due_on");
+        loop {
+            let sent = stage
+                .http
+                .post(format!("{}/api/v1/notices", doors.web))
+                .bearer_auth(&stage.key)
+                .json(&body)
+                .send()
+                .await;
+            if let Ok(answer) = sent
+                && answer.status().is_success()
+                && let Ok(notice) = answer.json::<Value>().await
+            {
+                return notice["notice_number"].as_str().unwrap().to_owned();
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn until_ok(&self, stage: &Stage, doors: &super::stage::Doors, message: &str) {
+        loop {
+            let begun = Instant::now();
+            let heard = send(stage, &doors.node, message).await;
+            self.took.lock().unwrap().push(begun.elapsed());
+            let is_ok = heard == "OK";
+            *self.heard.lock().unwrap().entry(heard).or_default() += 1;
+            if is_ok {
+                return;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// The time within which this share of the answers (in thousandths) came.
+    pub fn within(&self, thousandths: usize) -> Duration {
+        quantile(&mut self.took.lock().unwrap().clone(), thousandths)
+    }
+}
+
+/// The value below which this share (in thousandths) lies.
+pub fn quantile(values: &mut [Duration], thousandths: usize) -> Duration {
+    values.sort_unstable();
+    let place = values.len().saturating_sub(1) * thousandths / 1_000;
+    values.get(place).copied().unwrap_or_default()
+}
+
+/// Sends a message to the node's door: `OK`, a fault code, the status, or `lost`.
+pub async fn send(stage: &Stage, node: &str, message: &str) -> String {
+    let sent = stage
+        .http
+        .post(node)
+        .header("content-type", "text/xml; charset=utf-8")
+        .body(message.to_owned())
+        .send()
+        .await;
+    let Ok(answer) = sent else {
+        return "lost".to_owned();
+    };
+    let status = answer.status().as_u16();
+    let Ok(text) = answer.text().await else {
+        return "lost".to_owned();
+    };
+    if status != 200 {
+        return status.to_string();
+    }
+    if text.contains("<outcome>OK</outcome>") {
+        return "OK".to_owned();
+    }
+    let code = text.split("<faultCode>").nth(1);
+    code.and_then(|rest| rest.split('<').next())
+        .unwrap_or("neither OK nor KO")
+        .to_owned()
+}

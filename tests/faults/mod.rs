@@ -1,0 +1,56 @@
+//! Faults to survive: the real program under load, killed, starved and lied to, and a checker that
+//! says afterwards whether the money is right.
+//!
+//! Each test is short by default. What takes minutes, root or special tools is the same code with
+//! larger numbers, or a test that is ignored, run by a script of `tests/scripts/`.
+
+mod checker;
+mod kill;
+mod load;
+mod stage;
+
+use std::io::Write;
+use std::sync::Mutex;
+
+/// A number from the environment, for the long form of a test.
+fn setting(name: &str, default: usize) -> usize {
+    match std::env::var(name) {
+        Ok(text) => text
+            .parse()
+            .unwrap_or_else(|_| panic!("{name} must be a whole number, not {text}")),
+        Err(_) => default,
+    }
+}
+
+/// Says what was measured, past the capture of the test runner.
+fn report(line: &str) {
+    let _ = writeln!(std::io::stderr(), "measured: {line}");
+}
+
+/// Numbers by chance (splitmix64) from a seed that is printed: `PAGOMENSA_SEED` gives the same again.
+struct Chance(Mutex<u64>);
+
+impl Chance {
+    fn new() -> Chance {
+        let seed = std::env::var("PAGOMENSA_SEED")
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or_else(|| {
+                let now = std::time::SystemTime::now();
+                let since = now.duration_since(std::time::UNIX_EPOCH).unwrap();
+                u64::from(since.subsec_nanos())
+            });
+        println!("PAGOMENSA_SEED={seed}");
+        Chance(Mutex::new(seed))
+    }
+
+    /// A number below this one.
+    fn below(&self, bound: u64) -> u64 {
+        let mut state = self.0.lock().unwrap();
+        *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = *state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % bound
+    }
+}
