@@ -158,7 +158,7 @@ fn announce() {
 }
 
 /// The folder of PostgreSQL's programs.
-fn programs() -> Option<PathBuf> {
+pub fn programs() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let debian = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()
@@ -237,7 +237,7 @@ fn start_cluster(bin: &Path) -> String {
 }
 
 /// Asks the server's own program until the server answers.
-fn wait_until_ready(folder: &Path, bin: &Path) {
+pub fn wait_until_ready(folder: &Path, bin: &Path) {
     for _ in 0..600 {
         let probe = Command::new(bin.join("psql"))
             .args([
@@ -263,7 +263,7 @@ fn wait_until_ready(folder: &Path, bin: &Path) {
 }
 
 /// PostgreSQL refuses to run as root: then it runs as `postgres`, or as `nobody`.
-fn unprivileged() -> Option<(u32, u32)> {
+pub fn unprivileged() -> Option<(u32, u32)> {
     let id = |arguments: &[&str]| -> Option<u32> {
         let output = Command::new("id").args(arguments).output().ok()?;
         String::from_utf8(output.stdout).ok()?.trim().parse().ok()

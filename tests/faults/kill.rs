@@ -35,6 +35,7 @@ async fn survive(engine: Engine) {
             tokio::time::sleep(Duration::from_millis(chance.below(LIFE_MS))).await;
             gateway.kill();
         }
+        stage.end_leases().await;
         let gateway = stage.start(&launch).await;
         load.stop();
         gateway

@@ -5,12 +5,20 @@
 //! larger numbers, or a test that is ignored, run by a script of `tests/scripts/`.
 
 mod checker;
+mod cluster;
 mod kill;
 mod load;
+mod outage;
+#[cfg(feature = "failpoints")]
+mod points;
+mod proxy;
 mod stage;
+mod storm;
+mod tired_ledger;
 
 use std::io::Write;
 use std::sync::Mutex;
+use std::time::Duration;
 
 /// A number from the environment, for the long form of a test.
 fn setting(name: &str, default: usize) -> usize {
@@ -25,6 +33,20 @@ fn setting(name: &str, default: usize) -> usize {
 /// Says what was measured, past the capture of the test runner.
 fn report(line: &str) {
     let _ = writeln!(std::io::stderr(), "measured: {line}");
+}
+
+/// Fails when something took longer than it may. A machine that does much else at the same time is
+/// given four times as long, unless `PAGOMENSA_STRICT` is set, as in the long forms.
+fn limit(what: &str, took: Duration, limit: Duration) {
+    let factor = if std::env::var_os("PAGOMENSA_STRICT").is_some() {
+        1
+    } else {
+        4
+    };
+    assert!(
+        took <= limit * factor,
+        "{what} took {took:?}, and may take {limit:?}"
+    );
 }
 
 /// Numbers by chance (splitmix64) from a seed that is printed: `PAGOMENSA_SEED` gives the same again.

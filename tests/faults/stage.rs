@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 
 use crate::engines::Database;
 use crate::world::TOWN;
@@ -264,6 +265,33 @@ impl Stage {
             );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// The leases of whoever died have run out.
+    pub async fn end_leases(&self) {
+        self.execute("UPDATE jobs SET lease_until = '2000-01-01T00:00:00.000Z'".to_owned())
+            .await;
+    }
+
+    /// Changes the database, as only a test may.
+    pub async fn execute(&self, sql: String) {
+        sqlx::any::install_default_drivers();
+        let mut conn = AnyConnection::connect(&self.database.url).await.unwrap();
+        sqlx::query(AssertSqlSafe(sql))
+            .execute(&mut conn)
+            .await
+            .unwrap();
+        conn.close().await.unwrap();
+    }
+
+    /// The children of all entries that the ledger has.
+    pub async fn credits(&self) -> Vec<String> {
+        let url = format!("{}/entries", self.ledger_url());
+        let answer = self.http.get(url).send().await.unwrap();
+        let page: Value = answer.json().await.unwrap();
+        let entries = page["data"].as_array().unwrap();
+        let child = |entry: &Value| entry["child"].as_str().unwrap().to_owned();
+        entries.iter().map(child).collect()
     }
 
     /// What every gateway of this stage has logged.

@@ -1,0 +1,230 @@
+//! Ended at each named point, and started again: one test for each point and engine.
+//!
+//! Only with the feature `failpoints`: `cargo test --features failpoints --test pagomensa points`.
+
+use std::os::unix::process::ExitStatusExt;
+use std::time::Duration;
+
+use pagomensa::store::Engine;
+use serde_json::Value;
+
+use super::checker::{Outbox, check};
+use super::load::Load;
+use super::stage::{Gateway, Launch, Stage};
+use crate::engines::Database;
+use crate::world::top_up;
+
+/// What must happen for the point to be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Through {
+    /// Notices, verifies and receipts, as they always come.
+    Load,
+    /// A notice is withdrawn.
+    Cancelling,
+    /// A notice is past its last day.
+    Expiry,
+    /// The first start over an empty database.
+    FirstStart,
+}
+
+/// SIGABRT.
+const ABORTED: i32 = 6;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+async fn dies_at(point: &str, through: Through, engine: Engine) {
+    let Some(database) = Database::fresh(engine).await else {
+        return;
+    };
+    let mut stage = Stage::empty(database).await;
+    let launch = Launch::new().with("PAGOMENSA__JOBS__EXPIRE_EVERY_S", "1");
+    if through == Through::FirstStart {
+        let failing = launch
+            .clone()
+            .with("FAILPOINTS", &format!("{point}=return"));
+        aborted(point, &mut stage.spawn(&failing)).await;
+    }
+    stage.make_key();
+    let mut prepared = vec![];
+    if through != Through::FirstStart {
+        let gateway = stage.start(&launch).await;
+        for _ in 0..3 {
+            prepared.push(open(&stage, &launch).await);
+        }
+        gateway.stop().await;
+    }
+    let load = Load::new();
+    let doors = [launch.doors.clone()];
+    let dying = async {
+        // Not at the first passage, so that there is something to lose.
+        let passages = if through == Through::Load {
+            "3*off->return"
+        } else {
+            "return"
+        };
+        let failing = launch
+            .clone()
+            .with("FAILPOINTS", &format!("{point}={passages}"));
+        match through {
+            Through::FirstStart => {}
+            Through::Expiry => {
+                expire(&stage, &prepared).await;
+                aborted(point, &mut stage.spawn(&failing)).await;
+            }
+            Through::Load | Through::Cancelling => {
+                let mut gateway = stage.spawn(&failing);
+                if through == Through::Cancelling {
+                    cancel(&stage, &launch, &prepared).await;
+                }
+                aborted(point, &mut gateway).await;
+            }
+        }
+        stage.end_leases().await;
+        let gateway = stage.start(&launch).await;
+        if through == Through::Cancelling {
+            cancel(&stage, &launch, &prepared).await;
+        }
+        load.wait_for(10).await;
+        load.stop();
+        gateway
+    };
+    let (gateway, ()) = tokio::join!(dying, load.run(&stage, &doors, 6));
+    stage.drained(&launch.doors).await;
+    let expected = match through {
+        Through::Cancelling => "cancelled",
+        Through::Expiry => "expired",
+        Through::Load | Through::FirstStart => "open",
+    };
+    for id in &prepared {
+        assert_eq!(state(&stage, &launch, id).await, expected, "{point}");
+    }
+    gateway.stop().await;
+    let acknowledged = load.acknowledged.lock().unwrap().clone();
+    check(&stage, &acknowledged, Outbox::Empty).await;
+    stage.strike().await;
+}
+
+/// Waits for the end that the point brings.
+async fn aborted(point: &str, gateway: &mut Gateway) {
+    let status = gateway.end(PATIENCE).await;
+    let signal = status.and_then(|status| status.signal());
+    assert_eq!(
+        signal,
+        Some(ABORTED),
+        "{point} was not reached:\n{}",
+        gateway.log()
+    );
+}
+
+/// Opens a notice; its id.
+async fn open(stage: &Stage, launch: &Launch) -> String {
+    let mut body = top_up();
+    body.as_object_mut().unwrap().remove("due_on");
+    let answer = stage
+        .http
+        .post(format!("{}/api/v1/notices", launch.doors.web))
+        .bearer_auth(&stage.key)
+        .json(&body)
+        .send()
+        .await
+        .unwrap();
+    let notice: Value = answer.json().await.unwrap();
+    notice["id"].as_str().unwrap().to_owned()
+}
+
+/// Withdraws notices, until the gateway is gone.
+async fn cancel(stage: &Stage, launch: &Launch, ids: &[String]) {
+    for _ in 0..400 {
+        if stage.is_ready(&launch.doors).await {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    for id in ids {
+        let url = format!("{}/api/v1/notices/{id}/cancel", launch.doors.web);
+        // The gateway may end instead of answering.
+        let _ = stage.http.post(url).bearer_auth(&stage.key).send().await;
+    }
+}
+
+/// The last day of these notices was long ago.
+async fn expire(stage: &Stage, ids: &[String]) {
+    for id in ids {
+        stage
+            .execute(format!("UPDATE debts SET payable_until = '2020-01-01', due_on = '2020-01-01' WHERE id = '{id}'"))
+            .await;
+    }
+}
+
+async fn state(stage: &Stage, launch: &Launch, id: &str) -> String {
+    let url = format!("{}/api/v1/notices/{id}", launch.doors.web);
+    let answer = stage
+        .http
+        .get(url)
+        .bearer_auth(&stage.key)
+        .send()
+        .await
+        .unwrap();
+    let notice: Value = answer.json().await.unwrap();
+    notice["state"].as_str().unwrap().to_owned()
+}
+
+/// Two tests of each point, and a list of all points.
+macro_rules! points {
+    ($($name:ident: $point:literal, $through:ident;)*) => {
+        $(mod $name {
+            use super::*;
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                dies_at($point, Through::$through, Engine::Sqlite).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                dies_at($point, Through::$through, Engine::Postgres).await;
+            }
+        })*
+
+        const POINTS: &[&str] = &[$($point),*];
+    };
+}
+
+points! {
+    receipt_parsed: "receipt.parsed", Load;
+    till_begun: "till.begun", Load;
+    till_documents_stored: "till.documents_stored", Load;
+    till_decided: "till.decided", Load;
+    till_before_commit: "till.before_commit", Load;
+    till_after_commit: "till.after_commit", Load;
+    node_answering: "node.answering", Load;
+    debt_before_commit: "debt.before_commit", Load;
+    debt_after_commit: "debt.after_commit", Load;
+    courier_read: "courier.read", Load;
+    courier_calling: "courier.calling", Load;
+    courier_answered: "courier.answered", Load;
+    courier_before_commit: "courier.before_commit", Load;
+    courier_after_commit: "courier.after_commit", Load;
+    lease_taken: "lease.taken", Load;
+    journal_before_commit: "journal.before_commit", Load;
+    journal_after_commit: "journal.after_commit", Load;
+    cancel_before_commit: "cancel.before_commit", Cancelling;
+    cancel_after_commit: "cancel.after_commit", Cancelling;
+    expiry_before_commit: "expiry.before_commit", Expiry;
+    expiry_after_commit: "expiry.after_commit", Expiry;
+    migration_beginning: "migration.beginning", FirstStart;
+    migration_done: "migration.done", FirstStart;
+}
+
+/// A point that is added to the program has its test.
+#[test]
+fn every_point_is_tested() {
+    let mut found = std::collections::BTreeSet::new();
+    for file in crate::house::files("src") {
+        let text = std::fs::read_to_string(&file).unwrap();
+        for rest in text.split("point::reach(\"").skip(1) {
+            found.insert(rest.split('"').next().unwrap().to_owned());
+        }
+    }
+    let tested = POINTS.iter().map(|point| (*point).to_owned()).collect();
+    assert_eq!(found, tested);
+}
