@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use http_body_util::BodyExt;
 
 /// Longest time for a body to come in.
@@ -41,6 +41,16 @@ enum End {
 }
 
 async fn fill(mut body: Body, limit: usize, bytes: &mut Vec<u8>) -> End {
+    let most = limit.saturating_add(COURTESY);
+    if usize::try_from(body.size_hint().lower()).is_ok_and(|announced| announced <= most) {
+        take_in(&mut body, limit, most, bytes).await
+    } else {
+        // It would not be read to its end anyway, so that nobody waits until it has come.
+        End::TooLarge
+    }
+}
+
+async fn take_in(body: &mut Body, limit: usize, most: usize, bytes: &mut Vec<u8>) -> End {
     let mut length = 0_usize;
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else {
@@ -60,7 +70,7 @@ async fn fill(mut body: Body, limit: usize, bytes: &mut Vec<u8>) -> End {
         let room = EVIDENCE.saturating_sub(bytes.len()).min(data.len());
         bytes.extend_from_slice(data.get(..room).unwrap_or_default());
         bytes.truncate(EVIDENCE);
-        if length > limit.saturating_add(COURTESY) {
+        if length > most {
             return End::TooLarge;
         }
     }
@@ -87,6 +97,17 @@ mod tests {
         let chunks = (0..1_000).map(|_| Ok::<_, std::io::Error>(vec![b'x'; 10_000]));
         let body = Body::from_stream(futures_util::stream::iter(chunks));
         assert!(matches!(take(body, 100_000).await, Intake::TooLarge(b) if b.len() == EVIDENCE));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_announced_as_far_too_long_is_not_waited_for() {
+        let most = 1 + COURTESY;
+        assert!(
+            matches!(take(Body::from(vec![b'x'; most + 1]), 1).await, Intake::TooLarge(b) if b.is_empty())
+        );
+        assert!(
+            matches!(take(Body::from(vec![b'x'; most]), 1).await, Intake::TooLarge(b) if b.len() == EVIDENCE)
+        );
     }
 
     #[tokio::test]

@@ -189,7 +189,7 @@ const CONTRADICTIONS: &[(&str, &str)] = &[
     (
         "a notice's only payment is not owed to the ledger once, for its amount",
         "SELECT p.reference AS subject FROM payments p JOIN debts d ON d.payment = p.id \
-         WHERE p.outcome = 'OK' AND p.amount_cents > 0 AND (SELECT COUNT(*) FROM ledger_entries e \
+         WHERE p.outcome = 'paid' AND p.amount_cents > 0 AND (SELECT COUNT(*) FROM ledger_entries e \
          WHERE e.payment = p.id AND e.amount_cents = p.amount_cents) <> 1",
     ),
     (
@@ -200,7 +200,7 @@ const CONTRADICTIONS: &[(&str, &str)] = &[
     (
         "a payment's notice is not paid",
         "SELECT p.reference AS subject FROM payments p JOIN debts d ON d.id = p.debt \
-         WHERE p.outcome = 'OK' AND p.amount_cents > 0 AND d.state IN ('open', 'expired')",
+         WHERE p.outcome = 'paid' AND p.amount_cents > 0 AND d.state IN ('open', 'expired')",
     ),
     (
         "a notice is paid without a payment",
@@ -248,4 +248,62 @@ async fn deliveries(
     for id in ledger.keys().filter(|id| !known.contains(*id)) {
         faults.push(format!("the ledger has {id}, which nobody owed it"));
     }
+}
+
+/// Whatever is altered by hand is found: a check that cannot fail would be a defect.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_checker_bites() {
+    use super::load::Load;
+    use super::stage::{Launch, Stage};
+    use crate::engines::Database;
+    use pagomensa::store::Engine;
+
+    let stage = Stage::over(Database::fresh(Engine::Sqlite).await.unwrap()).await;
+    let launch = Launch::new();
+    let gateway = stage.start(&launch).await;
+    let load = Load::of(12);
+    load.run(&stage, std::slice::from_ref(&launch.doors), 4)
+        .await;
+    stage.drained(&launch.doors).await;
+    gateway.stop().await;
+    let acknowledged = load.acknowledged.lock().unwrap().clone();
+    assert_eq!(check(&stage, &acknowledged, Outbox::Empty).await, 12);
+    let ledger = ledger_entries(&stage).await;
+    let file = stage
+        .database
+        .url
+        .strip_prefix("sqlite://")
+        .unwrap()
+        .to_owned();
+    let copy = format!("{file}.altered");
+    let of_r1 = "(SELECT id FROM payments WHERE reference = 'r-1')";
+    for (alteration, finding) in [
+        ("DELETE FROM payments WHERE reference = 'r-1'".to_owned(), "is lost"),
+        ("UPDATE payments SET amount_cents = 1 WHERE reference = 'r-1'".to_owned(), "with 1 cents"),
+        ("UPDATE documents SET bytes = x'00' WHERE kind = 'soap_request'".to_owned(), "fingerprint"),
+        (format!("DELETE FROM ledger_entries WHERE payment = {of_r1}"), "not owed"),
+        (format!("UPDATE ledger_entries SET state = 'owed' WHERE payment = {of_r1}"), "still owed"),
+        (format!("UPDATE ledger_entries SET state = 'refused' WHERE payment = {of_r1}"), "given up"),
+        (format!("UPDATE ledger_entries SET id = 'x' WHERE payment = {of_r1}"), "not in the ledger"),
+        (format!("UPDATE debts SET state = 'open' WHERE payment = {of_r1}"), "is not paid"),
+        (format!("UPDATE debts SET payment = 'x' WHERE payment = {of_r1}"), "without a payment"),
+        ("DELETE FROM exchanges WHERE reference = 'r-1'".to_owned(), "not in the journal"),
+        (
+            "DROP INDEX payments_reference; INSERT INTO payments SELECT 'again', creditor, channel, \
+             reference, debt, notice_number, notice_creditor, outcome, amount_cents, paid_at, \
+             payer_fiscal_code, psp, fingerprint, document, recorded_at FROM payments \
+             WHERE reference = 'r-1'"
+                .to_owned(),
+            "booked 2 times",
+        ),
+    ] {
+        std::fs::copy(&file, &copy).unwrap();
+        let url = format!("sqlite://{copy}");
+        let mut conn = AnyConnection::connect(&url).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(alteration.clone())).execute(&mut conn).await.unwrap();
+        conn.close().await.unwrap();
+        let found = faults(&url, Some(&ledger), &acknowledged, Outbox::Empty).await;
+        assert!(found.iter().any(|fault| fault.contains(finding)), "{alteration}: {found:?}");
+    }
+    stage.strike().await;
 }

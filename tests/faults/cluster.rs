@@ -87,8 +87,43 @@ impl Cluster {
         wait_until_ready(self.folder.path(), &self.bin);
     }
 
+    /// Stops it in the middle of whatever it does, without closing a connection: as when the network
+    /// swallows everything. [`Cluster::thaw`] lets it go on.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    /// A signal to the server and its processes, each of which is a group of its own.
+    fn signal(&self, name: &str) {
+        let pids = std::fs::read_to_string(self.folder.path().join("data/postmaster.pid")).unwrap();
+        let server = pids.lines().next().unwrap().to_owned();
+        let mut all = vec![server.clone()];
+        for entry in std::fs::read_dir("/proc").unwrap() {
+            let path = entry.unwrap().path();
+            // A process may end while we look.
+            let stat = std::fs::read_to_string(path.join("stat")).unwrap_or_default();
+            let parent = stat
+                .rsplit(')')
+                .next()
+                .and_then(|rest| rest.split_whitespace().nth(1));
+            if parent == Some(server.as_str()) {
+                all.push(path.file_name().unwrap().to_string_lossy().into_owned());
+            }
+        }
+        let sent = Command::new("kill").arg(name).args(&all).status().unwrap();
+        assert!(sent.success());
+    }
+
     /// Ends it as a crash would.
     pub fn crash(&mut self) {
+        if self.keeper.is_some() {
+            // What was frozen could not end.
+            self.thaw();
+        }
         if let Some(mut keeper) = self.keeper.take() {
             drop(keeper.stdin.take());
             keeper.wait().unwrap();

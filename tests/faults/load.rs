@@ -150,6 +150,11 @@ impl Load {
         }
     }
 
+    /// Opens one more notice and leaves it open; its number.
+    pub async fn open(&self, stage: &Stage, doors: &super::stage::Doors) -> String {
+        self.notice(stage, doors, usize::MAX, 5_000).await
+    }
+
     async fn until_ok(&self, stage: &Stage, doors: &super::stage::Doors, message: &str) {
         loop {
             let begun = Instant::now();
@@ -177,7 +182,8 @@ pub fn quantile(values: &mut [Duration], thousandths: usize) -> Duration {
     values.get(place).copied().unwrap_or_default()
 }
 
-/// Sends a message to the node's door: `OK`, a fault code, the status, or `lost`.
+/// Sends a message to the node's door: `OK`, a fault code, the status, `refused` when there was no
+/// connection, or `lost` when there was one and no answer.
 pub async fn send(stage: &Stage, node: &str, message: &str) -> String {
     let sent = stage
         .http
@@ -186,8 +192,10 @@ pub async fn send(stage: &Stage, node: &str, message: &str) -> String {
         .body(message.to_owned())
         .send()
         .await;
-    let Ok(answer) = sent else {
-        return "lost".to_owned();
+    let answer = match sent {
+        Ok(answer) => answer,
+        Err(error) if error.is_connect() => return "refused".to_owned(),
+        Err(_) => return "lost".to_owned(),
     };
     let status = answer.status().as_u16();
     let Ok(text) = answer.text().await else {

@@ -4,15 +4,22 @@
 //! Each test is short by default. What takes minutes, root or special tools is the same code with
 //! larger numbers, or a test that is ignored, run by a script of `tests/scripts/`.
 
+mod canary;
+mod certs;
 mod checker;
+mod clock;
 mod cluster;
+mod disk;
+mod hostile;
 mod kill;
 mod load;
+mod mismatch;
 mod outage;
 #[cfg(feature = "failpoints")]
 mod points;
 mod proxy;
 mod stage;
+mod stop;
 mod storm;
 mod tired_ledger;
 

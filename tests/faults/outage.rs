@@ -81,6 +81,64 @@ async fn the_server_crashes_three_times_under_load() {
     stage.strike().await;
 }
 
+/// The server neither answers nor closes a connection, for longer than anybody waits for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_server_falls_silent_under_load() {
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
+    let stage = Stage::over(Database::existing(cluster.url())).await;
+    let launch = Launch::new();
+    let gateway = stage.start(&launch).await;
+    let load = Load::new();
+    let doors = [launch.doors.clone()];
+    let mut back_after = Duration::ZERO;
+    let mut longest_verify = Duration::ZERO;
+    let suffering = async {
+        load.wait_for(20).await;
+        let number = load.open(&stage, &launch.doors).await;
+        cluster.freeze();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let before = load.count();
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(15) {
+            let asked = Instant::now();
+            let heard = send(&stage, &launch.doors.node, &verify(&number)).await;
+            assert_eq!(heard, "PAA_SYSTEM_ERROR");
+            longest_verify = longest_verify.max(asked.elapsed());
+        }
+        assert_eq!(load.count(), before, "OK without a database");
+        cluster.thaw();
+        let back = Instant::now();
+        load.wait_for(1).await;
+        back_after = back.elapsed();
+        load.wait_for(20).await;
+        load.stop();
+    };
+    tokio::join!(suffering, load.run(&stage, &doors, 12));
+    stage.drained(&launch.doors).await;
+    gateway.stop().await;
+    let acknowledged = load.acknowledged.lock().unwrap().clone();
+    check(&stage, &acknowledged, Outbox::Empty).await;
+    let longest = load.within(1_000);
+    report(&format!(
+        "a silent server: longest verify {longest_verify:?}, longest receipt {longest:?}, a good \
+         answer {back_after:?} after its return"
+    ));
+    limit(
+        "a verify while the server is silent",
+        longest_verify,
+        PATIENCE,
+    );
+    // The node waits fifteen seconds for a receipt, and our own deadline is ten.
+    limit(
+        "a receipt while the server is silent",
+        longest,
+        Duration::from_secs(11),
+    );
+    stage.strike().await;
+}
+
 /// Another process holds SQLite's write lock for longer than anybody waits for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_file_is_locked_for_longer_than_anybody_waits() {

@@ -83,7 +83,7 @@ async fn two_gateways(engine: Engine) {
             async move {
                 // What one gateway does not answer any more comes to the other, and 503 comes again.
                 let mut heard = send(stage, &doors.node, message).await;
-                while heard == "503" || heard == "lost" {
+                while ["503", "lost", "refused"].contains(&heard.as_str()) {
                     tokio::time::sleep(Duration::from_millis(10)).await;
                     heard = send(stage, &fallback.node, message).await;
                 }
