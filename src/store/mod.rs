@@ -37,7 +37,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 use sqlx::any::{Any, AnyPoolOptions, AnyRow};
 use sqlx::pool::PoolConnection;
-use sqlx::{AnyPool, Row, Transaction};
+use sqlx::{AnyPool, Connection, Row, Transaction};
 
 use crate::config;
 use crate::domain::day::{Day, Instant};
@@ -237,6 +237,9 @@ impl Store {
                 .idle_timeout(None)
                 .max_lifetime(None)
                 .test_before_acquire(false)
+                // When the disk is full SQLite undoes the transaction itself. The driver does not
+                // notice, and would never begin another one: such a connection is closed.
+                .before_acquire(|conn, _| Box::pin(async move { Ok(!conn.is_in_transaction()) }))
                 .after_connect(|conn, _| {
                     Box::pin(async move {
                         sqlx::raw_sql(SQLITE_SETTINGS).execute(conn).await?;

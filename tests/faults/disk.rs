@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use pagomensa::store::Engine;
+
 use super::checker::{Outbox, check, faults};
 use super::load::{Load, send};
 use super::stage::{Launch, Stage};
 use super::{limit, report, setting};
 use crate::engines::Database;
-use crate::world::verify;
+use crate::world::{receipt, verify};
 
 /// The folder that the script has prepared.
 fn prepared() -> PathBuf {
@@ -30,6 +32,38 @@ fn run(words: &[&str]) {
         "{words:?}: {}",
         String::from_utf8_lossy(&done.stderr)
     );
+}
+
+/// SQLite finds no room in the middle of a transaction, and undoes it by itself: the receipt is not
+/// answered OK, and the next one is as soon as there is room again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_without_room_is_not_the_last() {
+    crate::world::run(Engine::Sqlite, async |world| {
+        let notice = world.top_up().await;
+        let number = notice["notice_number"].as_str().unwrap();
+        let mut tx = world.app.desk().store().write().await.unwrap();
+        // Not a page more than there are; it counts for this connection.
+        sqlx::query("PRAGMA max_page_count = 1")
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let mut place = 0;
+        let refused = loop {
+            let message = receipt(number, &format!("r-{place}"), "50.00");
+            let reply = world.soap(message.clone()).await;
+            if reply.status == 503 {
+                break message;
+            }
+            assert_eq!(reply.outcome(), "OK");
+            place += 1;
+            assert!(place < 200, "there is always room");
+        };
+        // The connection that was full has been replaced by one that may grow.
+        assert_eq!(world.soap(refused).await.outcome(), "OK");
+        assert_eq!(world.count("payments").await, place + 1);
+    })
+    .await;
 }
 
 /// The folder is on a file system of 24 MB.
