@@ -25,4 +25,5 @@ pub fn listen() -> impl Sized {
 
 /// Nothing: this program was built without the feature `failpoints`.
 #[cfg(not(feature = "failpoints"))]
-pub fn listen() {}
+#[must_use]
+pub fn listen() -> impl Sized {}

@@ -63,10 +63,10 @@ impl Write {
     ///
     /// # Errors
     /// The database failed, or refuses what was written.
-    pub async fn commit(self) -> Result<(), StoreError> {
-        let committed = self.0.commit().await.map_err(StoreError::from);
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
+        let committed = self.0.commit().await;
         if let Err(error) = &committed
-            && error.is_lost_sync()
+            && is_lost_sync(error)
         {
             tracing::error!(
                 error = error as &dyn std::error::Error,
@@ -168,15 +168,6 @@ impl StoreError {
         }
     }
 
-    /// Whether SQLite says that the disk did not keep what was written: SQLITE_IOERR_FSYNC or
-    /// SQLITE_IOERR_DIR_FSYNC.
-    fn is_lost_sync(&self) -> bool {
-        match self {
-            StoreError::Driver(error) => matches!(code(error).as_deref(), Some("1034" | "1290")),
-            _ => false,
-        }
-    }
-
     /// Whether the same transaction may succeed at once: another one was faster, or PostgreSQL has
     /// undone ours to untie a knot.
     pub fn is_contention(&self) -> bool {
@@ -188,6 +179,12 @@ impl StoreError {
             _ => false,
         }
     }
+}
+
+/// Whether SQLite says that the disk did not keep what was written: SQLITE_IOERR_FSYNC or
+/// SQLITE_IOERR_DIR_FSYNC.
+fn is_lost_sync(error: &sqlx::Error) -> bool {
+    matches!(code(error).as_deref(), Some("1034" | "1290"))
 }
 
 /// The engine's own code of an error: five characters from PostgreSQL, a number from SQLite.

@@ -180,7 +180,7 @@ fn attacks(number: &str) -> Vec<Attack> {
         raw(
             "200 KB of header",
             format!("{request}X: {}\r\n\r\n", "x".repeat(200_000)),
-            &["431", "closed"],
+            &["431", "closed", "500"],
         ),
         raw(
             "a thousand headers",
@@ -319,7 +319,8 @@ async fn stage() -> (Stage, Launch, Gateway, String) {
     let launch = Launch::new();
     let gateway = stage.start(&launch).await;
     let load = Load::of(200);
-    load.run(&stage, &[launch.doors.clone()], 8).await;
+    load.run(&stage, std::slice::from_ref(&launch.doors), 8)
+        .await;
     let message = load.acknowledged.lock().unwrap()["r-0"].message.clone();
     let number = message.split("<noticeNumber>").nth(1).unwrap()[..18].to_owned();
     (stage, launch, gateway, number)

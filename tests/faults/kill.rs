@@ -98,7 +98,8 @@ async fn migrate(engine: Engine) {
     stage.make_key();
     let gateway = stage.start(&launch).await;
     let load = Load::of(5);
-    load.run(&stage, &[launch.doors.clone()], 5).await;
+    load.run(&stage, std::slice::from_ref(&launch.doors), 5)
+        .await;
     stage.drained(&launch.doors).await;
     gateway.stop().await;
     let acknowledged = load.acknowledged.lock().unwrap().clone();

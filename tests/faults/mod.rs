@@ -69,7 +69,7 @@ impl Chance {
                 let since = now.duration_since(std::time::UNIX_EPOCH).unwrap();
                 u64::from(since.subsec_nanos())
             });
-        println!("PAGOMENSA_SEED={seed}");
+        eprintln!("PAGOMENSA_SEED={seed}");
         Chance(Mutex::new(seed))
     }
 

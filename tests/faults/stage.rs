@@ -2,7 +2,7 @@
 //! looked at afterwards.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
@@ -327,11 +327,6 @@ impl Gateway {
     /// What was logged at these doors.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
-    }
-
-    /// Where its log is.
-    pub fn log_file(&self) -> &Path {
-        &self.log
     }
 
     pub fn signal(&self, name: &str) {

@@ -18,7 +18,7 @@ const TIMES: usize = 64;
 
 engines! {
     async fn the_same_receipt_64_times_at_once(world: &World) {
-        const RECEIPTS: i64 = 50;
+        const RECEIPTS: usize = 50;
         let mut messages = vec![];
         for index in 0..RECEIPTS {
             let notice = world.top_up().await;
@@ -31,11 +31,11 @@ engines! {
             }
             messages.push((number, id, notice["id"].clone()));
         }
-        assert_eq!(world.count("payments").await, RECEIPTS);
-        assert_eq!(world.count("ledger_entries").await, RECEIPTS);
+        assert_eq!(world.count("payments").await, 50);
+        assert_eq!(world.count("ledger_entries").await, 50);
         world.run_jobs().await;
         let credited = world.balance_entries("50004").await;
-        assert_eq!(credited, [5_000; RECEIPTS as usize]);
+        assert_eq!(credited, [5_000; RECEIPTS]);
 
         // The same ids with another amount, 64 times at once, between repetitions of the first.
         for (number, id, notice) in &messages {
@@ -51,10 +51,10 @@ engines! {
         }
         world.run_jobs().await;
         assert_eq!(world.balance_entries("50004").await, credited);
-        assert_eq!(world.count("payments").await, RECEIPTS);
-        assert_eq!(world.count("ledger_entries").await, RECEIPTS);
+        assert_eq!(world.count("payments").await, 50);
+        assert_eq!(world.count("ledger_entries").await, 50);
         // One case for each, however often it came.
-        assert_eq!(world.exceptions().await, ["reference_conflict"; RECEIPTS as usize]);
+        assert_eq!(world.exceptions().await, ["reference_conflict"; RECEIPTS]);
     }
 }
 
