@@ -2,7 +2,7 @@
 //! and nothing stored but the line of the journal.
 
 use crate::engines::engines;
-use crate::world::{BROKER, CATERER, STATION, TOWN, get, receipt, v1, verify};
+use crate::world::{BROKER, CATERER, STATION, TOWN, envelope, get, head, receipt, v1, verify};
 
 /// A fiscal code that is nobody's here.
 const NOBODY: &str = "00743110157";
@@ -74,6 +74,19 @@ fn under((pa, broker, station): Heads, message: &str) -> String {
     )
 }
 
+/// A demand at a PSP's counter, complete as far as the schema asks.
+fn demand() -> String {
+    let data = openssl::base64::encode_block(b"<service/>");
+    envelope(
+        "paDemandPaymentNoticeRequest",
+        &format!(
+            "{}<idServizio>00009</idServizio><idSoggettoServizio>00035</idSoggettoServizio>\
+             <datiSpecificiServizioRequest>{data}</datiSpecificiServizioRequest>",
+            head()
+        ),
+    )
+}
+
 engines! {
     async fn mismatches_have_their_fault_and_store_nothing(world: &World) {
         let notice = world.top_up().await;
@@ -87,7 +100,12 @@ engines! {
         for (heads, fiscal_code, fault) in QUESTIONS {
             let qr = format!("<fiscalCode>{TOWN}</fiscalCode><noticeNumber>");
             let theirs = format!("<fiscalCode>{fiscal_code}</fiscalCode><noticeNumber>");
-            for message in [verify(number), get(number, ""), v1(&get(number, ""))] {
+            let mut messages = vec![verify(number), get(number, ""), v1(&get(number, ""))];
+            // A demand names no notice, and so no second creditor.
+            if *fiscal_code == heads.0 && *fault != "PAA_PAGAMENTO_SCONOSCIUTO" {
+                messages.push(demand());
+            }
+            for message in messages {
                 let reply = world.soap(under(*heads, &message.replace(&qr, &theirs))).await;
                 calls += 1;
                 if (reply.status, reply.outcome().as_str()) != (200, fault) {

@@ -126,6 +126,7 @@ impl Stage {
                 tls: None,
                 creditors: vec![],
                 ledger_token: LEDGER_TOKEN.to_owned(),
+                subscription_key: "subscription-of-the-faults".to_owned(),
             },
         )
         .await
