@@ -116,6 +116,8 @@ impl Stage {
 
     /// A stage over a database that nobody has touched yet.
     pub async fn empty(database: Database) -> Stage {
+        // For whoever looks at the database by itself.
+        sqlx::any::install_default_drivers();
         let folder = tempfile::tempdir().unwrap();
         let ledger = mock_psp::World::start(
             tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap(),
