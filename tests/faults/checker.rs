@@ -5,10 +5,14 @@
 //!   by it; no notice is paid without a payment.
 //! * The ledger holds what was delivered to it, each entry once and to the cent; what is delivered
 //!   is what it holds, but for an answer that was lost.
-//! * The database is whole, and so is every message in it.
+//! * The database is whole, and so is every message in it; the journal's chains are unbroken.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pagomensa::clock::Clock;
+use pagomensa::config::Config;
+use pagomensa::desk::journal::audit::{Event, Wish, verify};
+use pagomensa::store::Store;
 use pagomensa::wire::digest::sha256;
 use serde_json::Value;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, Row};
@@ -100,7 +104,25 @@ pub async fn faults(
         deliveries(&mut conn, ledger, outbox, &mut faults).await;
     }
     conn.close().await.unwrap();
+    chains(url, &mut faults).await;
     faults
+}
+
+/// The journal of events is whole: every line is in its chain, and no chain is broken.
+async fn chains(url: &str, faults: &mut Vec<String>) {
+    let mut config = Config::with("").unwrap();
+    config.database.url = url.to_owned().into();
+    let store = Store::open(&config.database).await.unwrap();
+    let retention = config.journal.retention;
+    let mut listener = |event: Event<'_>| {
+        if let Event::Violation(violation) = event {
+            faults.push(format!("the journal: {violation:?}"));
+        }
+    };
+    let now = Clock::System.now();
+    let proof = verify(&store, Wish::default(), retention, now, &mut listener);
+    proof.await.unwrap();
+    store.close().await;
 }
 
 async fn rows(conn: &mut AnyConnection, sql: &'static str) -> Vec<sqlx::any::AnyRow> {
