@@ -216,17 +216,29 @@ async fn only_named_addresses_read_the_page() {
 
 async fn ready(world: &World) -> (u16, Value) {
     let request = Request::get("/health/ready").body(Body::empty()).unwrap();
-    let answer = world.web(request).await;
+    let mut answer = world.web(request).await;
+    if let Some(body) = answer.json.as_object_mut() {
+        body.remove("aca_notices_owed");
+    }
     (answer.status, answer.json)
 }
 
 engines! {
+    /// Without an archive in its world a gateway goes on owing it what was opened.
+    async fn readiness_says_what_the_archive_is_owed(world: &World) {
+        for owed in [0, 1] {
+            let request = Request::get("/health/ready").body(Body::empty()).unwrap();
+            assert_eq!(world.web(request).await.json["aca_notices_owed"], owed);
+            world.rest("POST", "/notices", Some(top_up())).await;
+        }
+    }
+
     /// What needs a look is said; only what makes answers impossible takes the process out of service.
     async fn readiness_tells_the_truth(world: &World) {
         let expected = |status: &str, owed: i64, warnings: &[&str]| {
             (
                 200,
-                json!({"status": status, "aca_notices_owed": 0, "aca_notices_owed": 0, "ledger_entries_owed": owed, "warnings": warnings}),
+                json!({"status": status, "ledger_entries_owed": owed, "warnings": warnings}),
             )
         };
         assert_eq!(ready(world).await, expected("ready", 0, &[]));
