@@ -38,6 +38,8 @@ const FAREWELL: Duration = Duration::from_secs(1);
 const DRAIN: Duration = Duration::from_secs(6);
 /// And what waits in memory may be written for so long.
 const REST: Duration = Duration::from_secs(2);
+/// Longest head of a request, in bytes: a certificate that a proxy hands on has less than ten thousand.
+const HEAD_BYTES: usize = 64 * 1024;
 /// Longest time for the head of a request.
 const HEAD: Duration = Duration::from_secs(10);
 
@@ -333,6 +335,7 @@ fn set_limits<A>(server: &mut Server<Caller, A>) {
         .http_builder()
         .http1()
         .timer(TokioTimer::new())
+        .max_buf_size(HEAD_BYTES)
         .header_read_timeout(HEAD);
 }
 
