@@ -103,6 +103,7 @@ CREATE TABLE IF NOT EXISTS deliveries (
 CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (state, next_try_ms);
 CREATE INDEX IF NOT EXISTS payments_of_receipt ON payments (receipt_id);
 CREATE INDEX IF NOT EXISTS payments_of_iuv ON payments (creditor, iuv);
+CREATE INDEX IF NOT EXISTS payments_of_day ON payments (paid_at);
 ";
 
 const SETTING: &str = "SELECT content FROM settings WHERE name = $1";

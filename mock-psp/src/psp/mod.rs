@@ -1,9 +1,10 @@
 //! The node and a PSP's counter: where a notice is paid, for people (`/psp`) and for tests
-//! (`/psp/pay`).
+//! (`/psp/pay`, `/psp/verify`), and what the PSP reports of it afterwards (`/fdr/flows`).
 
 pub(crate) mod client;
 mod demand;
 mod exchange;
+mod flow;
 mod layout;
 mod messages;
 mod order;
@@ -38,6 +39,8 @@ pub(crate) fn router() -> Router<Shared> {
     Router::new()
         .route("/psp", get(page::form).post(page::pay))
         .route("/psp/pay", post(pay_json))
+        .route("/psp/verify", post(verify_json))
+        .route("/fdr/flows/{fiscal_code}", get(flow::flow))
         .route("/psp/demand", get(demand::form).post(demand::demand_json))
         .route("/psp/spontaneous", post(demand::demand_form))
 }
@@ -49,4 +52,13 @@ async fn pay_json(
 ) -> Result<Json<Payment>, Problem> {
     let order = Order::read(request).map_err(Problem::fields)?;
     Ok(Json(pay::pay(&town, order).await))
+}
+
+/// `POST /psp/verify`: asks what is due, and goes no further. Of an order it takes whom to ask.
+async fn verify_json(
+    State(town): State<Shared>,
+    JsonBody(request): JsonBody<PayRequest>,
+) -> Result<Json<Payment>, Problem> {
+    let order = Order::read(request).map_err(Problem::fields)?;
+    Ok(Json(pay::verify(&town, order).await))
 }

@@ -45,13 +45,7 @@ pub(crate) enum Outcome {
 
 /// Runs an order to its end; everything that can go wrong is part of the answer.
 pub(crate) async fn pay(town: &Shared, order: Order) -> Payment {
-    let mut counter = Counter {
-        town,
-        order: &order,
-        amount_cents: None,
-        exchanges: Vec::new(),
-        deliveries: Vec::new(),
-    };
+    let mut counter = Counter::new(town, &order);
     let mut fault = counter.run().await.err();
     let ids: Vec<i64> = counter.deliveries.iter().map(|owed| owed.id).collect();
     let mut deliveries = Vec::new();
@@ -72,6 +66,25 @@ pub(crate) async fn pay(town: &Shared, order: Order) -> Payment {
         amount_cents: counter.amount_cents.or(order.amount_cents),
         exchanges: counter.exchanges,
         deliveries,
+        receipt_id: order.receipt_id,
+    }
+}
+
+/// Asks the creditor what is due, and leaves it at that.
+pub(crate) async fn verify(town: &Shared, order: Order) -> Payment {
+    let mut counter = Counter::new(town, &order);
+    let fault = counter.ask().await.err();
+    Payment {
+        outcome: if fault.is_none() {
+            Outcome::Ok
+        } else {
+            Outcome::Ko
+        },
+        fault,
+        paid: false,
+        amount_cents: counter.amount_cents,
+        exchanges: counter.exchanges,
+        deliveries: Vec::new(),
         receipt_id: order.receipt_id,
     }
 }
@@ -101,20 +114,48 @@ struct Counter<'a> {
     deliveries: Vec<Delivery>,
 }
 
-impl Counter<'_> {
-    async fn run(&mut self) -> Result<(), Fault> {
+impl<'a> Counter<'a> {
+    fn new(town: &'a Shared, order: &'a Order) -> Self {
+        Counter {
+            town,
+            order,
+            amount_cents: None,
+            exchanges: Vec::new(),
+            deliveries: Vec::new(),
+        }
+    }
+
+    /// The station the order is for: the creditor's own, unless it says otherwise.
+    fn head(&self, creditor: &Creditor) -> Head {
         let order = self.order;
-        let creditor = creditor(self.town, &order.fiscal_code)?;
         let chosen = |over: &Option<String>, own: &str| over.as_deref().unwrap_or(own).to_owned();
-        let head = Head {
+        Head {
             id_pa: chosen(&order.id_pa, &creditor.fiscal_code),
             broker: chosen(&order.broker, &creditor.broker),
             station: chosen(&order.station, &creditor.station),
-        };
-        let notice = Notice {
-            fiscal_code: &order.fiscal_code,
-            number: &order.notice_number,
-        };
+        }
+    }
+
+    fn notice(&self) -> Notice<'a> {
+        Notice {
+            fiscal_code: &self.order.fiscal_code,
+            number: &self.order.notice_number,
+        }
+    }
+
+    /// The verify alone.
+    async fn ask(&mut self) -> Result<(), Fault> {
+        let creditor = creditor(self.town, &self.order.fiscal_code)?;
+        let request = messages::verify(&self.head(creditor), self.notice());
+        let verified = self.call(Operation::VerifyPaymentNotice, request).await?;
+        self.amount_cents = verified_cents(&verified);
+        Ok(())
+    }
+
+    async fn run(&mut self) -> Result<(), Fault> {
+        let order = self.order;
+        let creditor = creditor(self.town, &order.fiscal_code)?;
+        let (head, notice) = (self.head(creditor), self.notice());
         let position = self.position().await?;
 
         let mut verified = None;

@@ -2,6 +2,7 @@
 //! any receipt is delivered, whatever becomes of the delivery.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
@@ -16,6 +17,7 @@ const KEEP: &str = "INSERT INTO payments (creditor, receipt_id, notice_number, i
     amount_cents, stand_in, paid_at, receipt) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
     ON CONFLICT (creditor, receipt_id, receipt) DO NOTHING";
 const OF_RECEIPT: &str = "SELECT * FROM payments WHERE receipt_id = $1 ORDER BY seq";
+const OF_DAY: &str = "SELECT * FROM payments WHERE paid_at >= $1 AND paid_at < $2 ORDER BY seq";
 const STAND_IN: &str = "SELECT * FROM payments WHERE creditor = $1 AND stand_in = 1 ORDER BY seq";
 
 /// A payment and its receipt.
@@ -100,6 +102,18 @@ impl Database {
     /// The payments with that receipt id, of whichever creditor.
     pub(crate) async fn payments_of_receipt(&self, id: &str) -> Result<Vec<Paid>, sqlx::Error> {
         let rows = sqlx::query(OF_RECEIPT).bind(id);
+        rows.fetch_all(&self.readers)
+            .await?
+            .iter()
+            .map(paid)
+            .collect()
+    }
+
+    /// The payments made on that day, of all creditors, in the order they were made.
+    pub(super) async fn payments_of_day(&self, day: Date) -> Result<Vec<Paid>, sqlx::Error> {
+        let rows = sqlx::query(OF_DAY)
+            .bind(day.to_string())
+            .bind(day.tomorrow().unwrap_or(day).to_string());
         rows.fetch_all(&self.readers)
             .await?
             .iter()

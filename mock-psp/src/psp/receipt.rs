@@ -9,9 +9,9 @@ use crate::platform::Position;
 use crate::verdict::cents;
 use crate::verdict::xml::Node;
 
-const PSP_ID: &str = "ABI99999";
+pub(super) const PSP_ID: &str = "ABI99999";
 const PSP_FISCAL_CODE: &str = "99999999999";
-const PSP_NAME: &str = "PSP simulato";
+pub(super) const PSP_NAME: &str = "PSP simulato";
 const CHANNEL: &str = "99999999999_01";
 /// What the PSP takes from the payer.
 const FEE_CENTS: i64 = 100;

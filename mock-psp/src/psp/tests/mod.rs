@@ -3,6 +3,7 @@
 mod counter;
 mod demand;
 mod failures;
+mod flow;
 mod stand_in;
 pub(crate) mod tls;
 mod versions;
