@@ -4,5 +4,6 @@
 //! other. Adding one adds a line here and nothing else outside its folder.
 
 pub mod aca;
+pub mod fdr;
 pub mod node;
 pub mod receipts;

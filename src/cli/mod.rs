@@ -9,6 +9,7 @@ mod demo;
 mod doorway;
 mod jobs;
 mod keys;
+mod qualify;
 mod serve;
 
 use std::error::Error;
@@ -45,6 +46,8 @@ pub enum Command {
     /// Prove, search and show the journal of events, or erase messages in it
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Run pagoPA's test plan for a creditor's station, and write the evidence to be sent
+    Qualify(Box<qualify::Options>),
 }
 
 /// Where the configuration is.
@@ -92,6 +95,7 @@ pub async fn run(command: Command) -> Outcome {
         Command::Keys(command) => keys::run(command).await,
         Command::Job(command) => jobs::run(command).await,
         Command::Audit(command) => Box::pin(audit::run(command)).await,
+        Command::Qualify(options) => Box::pin(qualify::run(*options)).await,
     }
 }
 

@@ -276,6 +276,11 @@ impl Register {
         }
     }
 
+    /// All operators.
+    pub fn operators(&self) -> impl Iterator<Item = &Operator> {
+        self.operators.values()
+    }
+
     /// The operator with this fiscal code.
     pub fn operator(&self, code: &CreditorCode) -> Option<&Operator> {
         self.operators.get(code)

@@ -207,6 +207,18 @@ impl Instant {
         Day(self.0.to_zoned(rome()).date())
     }
 
+    /// The wall clock in Italy, for people: `20/11/2026 12:00:00`.
+    ///
+    /// ```
+    /// use pagomensa::domain::day::Instant;
+    /// let noon = Instant::parse("2026-11-20T11:00:00.000Z").unwrap();
+    /// assert_eq!(noon.clock_in_rome(), "20/11/2026 12:00:00");
+    /// ```
+    pub fn clock_in_rome(self) -> String {
+        let local = self.0.to_zoned(rome());
+        local.strftime("%d/%m/%Y %H:%M:%S").to_string()
+    }
+
     /// The same time of day in Italy so many months later (or earlier); the last day of a month
     /// that is too short.
     pub fn plus_months(self, months: i32) -> Instant {

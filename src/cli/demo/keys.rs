@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::clock::{Clock, Ids};
 use crate::desk::Desk;
-use crate::desk::keys::{NewKey, Scope, create};
+use crate::desk::keys::{NewKey, Role, Scope, create, create_as};
 use crate::wire::digest::hex;
 
 /// The portals' keys by creditor: those of an earlier start while the database knows them, else new
@@ -40,6 +40,28 @@ pub(super) async fn portal_keys(
     }
     write(&file, &serde_json::to_string_pretty(&keys)?)?;
     Ok(keys)
+}
+
+/// The operator's key, with every scope, kept in `operator.key`: for the commands that look into the
+/// journal. Empty when the demo has no operator.
+pub(super) async fn operator_key(data: &Path, desk: &Desk) -> Result<String, Box<dyn Error>> {
+    let Some(operator) = desk.register().operators().next() else {
+        return Ok(String::new());
+    };
+    let file = data.join("operator.key");
+    let kept = fs::read_to_string(&file).unwrap_or_default();
+    if desk.access(kept.trim()).await?.is_some() {
+        return Ok(kept.trim().to_owned());
+    }
+    let new = NewKey {
+        creditor: &operator.code,
+        name: "demo operator",
+        scopes: &Scope::ALL,
+    };
+    let now = Clock::System.now();
+    let key = create_as(Role::Operator, desk.store(), desk.ids(), &new, now).await?;
+    write(&file, &key)?;
+    Ok(key)
 }
 
 /// A secret the gateway and the simulated world share, kept in a file of that name: the ledger's

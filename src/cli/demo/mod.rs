@@ -75,6 +75,7 @@ pub(super) async fn run(options: Options) -> Outcome {
     let register = config.register()?;
     let gateway = Box::pin(Gateway::start(config, listeners)).await?;
     let portal_keys = keys::portal_keys(&options.data, gateway.desk()).await?;
+    let operator_key = keys::operator_key(&options.data, gateway.desk()).await?;
     let addresses = Addresses {
         web: format!("http://127.0.0.1:{}", ports.web),
         node: format!("https://127.0.0.1:{}", ports.node),
@@ -116,7 +117,11 @@ pub(super) async fn run(options: Options) -> Outcome {
         },
     )
     .await?;
-    announce(&options, &addresses, &files, &creditors, &subscription_key)?;
+    let secrets = Secrets {
+        operator_key: &operator_key,
+        subscription_key: &subscription_key,
+    };
+    announce(&options, &addresses, &files, &creditors, &secrets)?;
     stop_signal().await?;
     if !options.headless {
         say("\nThe demo is stopping.")?;
@@ -124,6 +129,12 @@ pub(super) async fn run(options: Options) -> Outcome {
     gateway.stop().await;
     world.stop().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is told beside the portals' keys.
+struct Secrets<'a> {
+    operator_key: &'a str,
+    subscription_key: &'a str,
 }
 
 /// Binds a port of the demo on this machine only.
@@ -146,7 +157,7 @@ fn bind(port: u16, options: &Options) -> Result<TcpListener, Box<dyn Error>> {
 }
 
 /// What a demo makes in its folder; nothing else is ever deleted.
-const OWN: [&str; 9] = [
+const OWN: [&str; 10] = [
     "pagomensa.db",
     "pagomensa.db-wal",
     "pagomensa.db-shm",
@@ -154,6 +165,7 @@ const OWN: [&str; 9] = [
     "tls",
     "portal-keys.json",
     "ledger.token",
+    "operator.key",
     "subscription.key",
     MARK,
 ];
@@ -230,7 +242,7 @@ fn announce(
     addresses: &Addresses,
     files: &pki::Files,
     creditors: &[Creditor],
-    subscription_key: &str,
+    secrets: &Secrets<'_>,
 ) -> Result<(), Box<dyn Error>> {
     let absolute = |path: &Path| std::path::absolute(path).map(|path| path.display().to_string());
     if options.headless {
@@ -255,7 +267,8 @@ fn announce(
                 "client_key": absolute(&files.client_key)?,
             },
             "creditors": creditors,
-            "subscription_key": subscription_key,
+            "operator_key": secrets.operator_key,
+            "subscription_key": secrets.subscription_key,
         });
         return Ok(say(&line.to_string())?);
     }
