@@ -32,6 +32,7 @@ mod operators;
 mod pki;
 mod portal;
 mod proxy;
+mod qualify;
 mod receipts;
 mod reload;
 mod schema;

@@ -8,13 +8,13 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::Value;
 
 /// The demo, running.
-struct Demo {
+pub struct Demo {
     child: Child,
     ready: Value,
 }
 
 /// A port that is free together with the next two.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     for _ in 0..200 {
         let first = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = first.local_addr().unwrap().port();
@@ -29,12 +29,12 @@ fn free_port() -> u16 {
     panic!("no three free ports in a row");
 }
 
-fn program() -> Command {
+pub fn program() -> Command {
     Command::new(env!("CARGO_BIN_EXE_pagomensa"))
 }
 
 impl Demo {
-    fn start(data: &Path, port: u16, log: &Path) -> Demo {
+    pub fn start(data: &Path, port: u16, log: &Path) -> Demo {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -57,7 +57,7 @@ impl Demo {
         Demo { child, ready }
     }
 
-    fn text(&self, pointer: &str) -> &str {
+    pub fn text(&self, pointer: &str) -> &str {
         self.ready.pointer(pointer).unwrap().as_str().unwrap()
     }
 

@@ -358,6 +358,10 @@ impl Gateway {
                 format!("\nThe key of {source} does not work for the creditor {creditor}.")
             }
             "unknown_creditor" => format!("\nThe creditor {creditor} is not served there."),
+            "not_found" => format!(
+                "\nIs {} the web address of PagoMensa, and of a version with this operation?",
+                self.base
+            ),
             "external_id_conflict" => "\nThe notice was opened with other data.".to_owned(),
             _ => String::new(),
         };

@@ -16,8 +16,8 @@ body{font:16px/1.5 system-ui,sans-serif;color:#1b1b1b;background:#fff;max-width:
 h1{font-size:1.6rem;line-height:1.25}h2{font-size:1.25rem;margin-top:2.5rem;border-top:2px solid #1b1b1b;padding-top:1rem}\
 h3{font-size:1rem}a{color:#0b4ea2}a:focus{outline:3px solid #0b4ea2}\
 table{border-collapse:collapse;width:100%;margin:1rem 0}caption{text-align:left;font-weight:600;padding:.25rem 0}\
-th,td{border:1px solid #767676;padding:.35rem .5rem;text-align:left;vertical-align:top;overflow-wrap:anywhere}\
-thead th{background:#eee}.wide{overflow-x:auto}.sum{font:12px/1.4 ui-monospace,monospace}\
+th,td{border:1px solid #767676;padding:.35rem .5rem;text-align:left;vertical-align:top;overflow-wrap:break-word}\
+thead th{background:#eee}tbody th{font-weight:400}.wide{overflow-x:auto}.sum{font:12px/1.4 ui-monospace,monospace;overflow-wrap:anywhere}\
 .outcome{font-weight:600;border:2px solid #1b1b1b;padding:.5rem .75rem}\
 .passed{border-left-width:.6rem;border-color:#1a6b2d}.failed{border-left-width:.6rem;border-color:#a11212}\
 .warning{border:2px dashed #a11212;padding:.5rem .75rem}\

@@ -290,7 +290,8 @@ impl Runner {
                 }
                 self.state.rulings.insert(*case, ruling);
             }
-            self.folder.keep(&self.state)?;
+            // The rulings are kept with their evidence and not before: a run that is interrupted here
+            // looks again.
             if !is_waiting || watch.micros() >= limit_us {
                 break;
             }
