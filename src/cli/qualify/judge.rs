@@ -163,7 +163,7 @@ fn verify(facts: &Facts<'_>, checks: &mut Vec<Check>) {
         checks.push(check(
             "La verifica non cambia l’avviso, che resta pagabile",
             state == "open",
-            state,
+            in_italian(state),
         ));
     }
 }
@@ -202,7 +202,7 @@ fn payment(facts: &Facts<'_>, checks: &mut Vec<Check>) -> Option<Receipt> {
         checks.push(check(
             "L’avviso è pagato in archivio",
             state == "paid",
-            state,
+            in_italian(state),
         ));
     }
     Some(receipt)
@@ -359,6 +359,17 @@ fn shared_out(what: &str, facts: &Facts<'_>, found: &[Transfer], checks: &mut Ve
         found == wanted,
         or_nothing(tell(found)),
     ));
+}
+
+/// The state of a notice as the page tells it.
+fn in_italian(state: &str) -> &str {
+    match state {
+        "open" => "pagabile",
+        "paid" => "pagato",
+        "cancelled" => "annullato",
+        "expired" => "scaduto",
+        other => other,
+    }
 }
 
 fn or_nothing(text: String) -> String {

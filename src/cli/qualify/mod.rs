@@ -14,6 +14,7 @@ mod options;
 mod page;
 mod reconcile;
 mod run;
+mod watch;
 mod world;
 
 use std::error::Error;

@@ -73,7 +73,7 @@ pub(super) fn print(state: &State, responsible: Option<&str>, now: &str) -> Stri
              accanto a ciascuno è quella registrata nel giornale. <a href=\"{SUMS}\">{SUMS}</a> contiene le \
              impronte di tutti i file (si verifica con <code>sha256sum -c {SUMS}</code>) e \
              <a href=\"result.json\">result.json</a> gli stessi esiti per i programmi. Le ore sono di \
-             Roma. I dati delle persone sono inventati.</p>\n</section>\n</main>\n</body>\n</html>\n"
+             Roma. Le persone nei messaggi sono dati di prova.</p>\n</section>\n</main>\n</body>\n</html>\n"
         ),
     );
     page
