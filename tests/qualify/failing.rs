@@ -91,7 +91,7 @@ async fn a_case_that_fails_says_why_and_can_be_repeated() {
         (wrong(&id, "another"), "altro IUR"),
         (wrong(&iuv, "02000000000099999"), "nessuna riga"),
         (wrong(">1</indice", ">2</indice"), "altro IUR o indice"),
-        (wrong(">0</codice", ">3</codice"), "Revoked"),
+        (wrong(">0</codice", ">3</codice"), "esito 3"),
         (
             flow.replace(
                 row,

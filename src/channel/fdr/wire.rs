@@ -89,6 +89,18 @@ impl PayOutcome {
         })
     }
 
+    /// The digit in the file.
+    pub fn code(self) -> u8 {
+        match self {
+            PayOutcome::Executed => 0,
+            PayOutcome::Revoked => 3,
+            PayOutcome::StandIn => 4,
+            PayOutcome::StandInWithoutReceipt => 8,
+            PayOutcome::WithoutReceipt => 9,
+            PayOutcome::Unknown(digit) => digit,
+        }
+    }
+
     /// Whether the money of the row is on its way.
     pub fn is_paid(self) -> bool {
         !matches!(self, PayOutcome::Revoked | PayOutcome::Unknown(_))
@@ -361,6 +373,15 @@ mod tests {
             let message = parse(text.as_bytes()).unwrap_err().to_string();
             assert!(message.contains(expected), "{message} for {expected}");
         }
+    }
+
+    #[test]
+    fn every_digit_is_an_outcome() {
+        for digit in 0..=9_u8 {
+            let outcome = PayOutcome::parse(&digit.to_string()).unwrap();
+            assert_eq!(outcome.code(), digit);
+        }
+        assert!(PayOutcome::parse("٣").is_err());
     }
 
     proptest! {

@@ -226,3 +226,66 @@ fn io_error(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> Folde
         source,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state() -> State {
+        let plan = serde_json::json!({
+            "gateway": "", "world": null, "creditor": "", "secondary": null,
+            "secondary_iban": null, "service": "", "amount_cents": 1_000, "child_code": "",
+            "child_name": "", "child_fiscal_code": "", "payer_name": "",
+            "payer_fiscal_code": "", "payer_email": "",
+        });
+        let plan = serde_json::from_value(plan).unwrap();
+        State::new(plan, "run".to_owned(), String::new(), String::new())
+    }
+
+    fn bundle(text: &str) -> Bundle {
+        let file = ("EC-PSP-01/page".to_owned(), text.as_bytes().to_vec());
+        Bundle {
+            files: [file].into(),
+        }
+    }
+
+    #[test]
+    fn an_interruption_between_the_renames_loses_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("out");
+        let (folder, found) = Folder::open(&path).unwrap();
+        assert!(found.is_none());
+        folder.replace(&state(), &bundle("first")).unwrap();
+        // The machine stopped when the old folder was aside and the new one had no name yet.
+        fs::rename(&path, beside(&path, "old")).unwrap();
+        fs::create_dir(beside(&path, "new")).unwrap();
+        fs::write(beside(&path, "new").join(STATE), "half").unwrap();
+        let (folder, found) = Folder::open(&path).unwrap();
+        assert_eq!(found.unwrap().run, "run");
+        assert_eq!(folder.read("EC-PSP-01/page").unwrap(), b"first");
+        folder.replace(&state(), &bundle("second")).unwrap();
+        assert_eq!(fs::read(path.join("EC-PSP-01/page")).unwrap(), b"second");
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn two_runs_do_not_work_in_one_folder() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("out");
+        let (first, _) = Folder::open(&path).unwrap();
+        assert!(matches!(Folder::open(&path), Err(FolderError::Busy(_))));
+        drop(first);
+        assert!(Folder::open(&path).is_ok());
+    }
+
+    #[test]
+    fn a_neighbour_that_is_not_ours_is_not_removed() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("out");
+        let (folder, _) = Folder::open(&path).unwrap();
+        fs::create_dir(beside(&path, "new")).unwrap();
+        fs::write(beside(&path, "new").join("precious"), "x").unwrap();
+        assert!(folder.replace(&state(), &bundle("first")).is_err());
+        assert!(beside(&path, "new").join("precious").exists());
+    }
+}

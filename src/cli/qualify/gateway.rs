@@ -376,6 +376,16 @@ impl Gateway {
 }
 
 impl GatewayError {
+    /// Whether the same call may go through later: nobody answered, or the gateway is in trouble.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            GatewayError::Call { .. } => true,
+            GatewayError::Stranger { status, .. } | GatewayError::Refused { status, .. } => {
+                *status == 429 || *status >= 500
+            }
+        }
+    }
+
     /// Whether the key does not open this creditor's data.
     pub(super) fn is_closed(&self) -> bool {
         matches!(self, GatewayError::Refused { status: 403, .. })

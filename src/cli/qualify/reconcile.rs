@@ -130,10 +130,10 @@ fn look_up(rows: &[(&Flow, &Row)], receipt: &Receipt, index: u8, due: Cents) -> 
         [(flow, row)] => {
             let is_met = row.amount == due && row.outcome.is_paid();
             let found = format!(
-                "flusso {}: {} €, esito {:?}, {}",
+                "flusso {}: {} €, esito {}, {}",
                 flow.id,
                 row.amount.in_italian(),
-                row.outcome,
+                row.outcome.code(),
                 row.paid_on
             );
             (is_met, found)

@@ -41,7 +41,16 @@ impl Runner {
             let mut is_waiting = false;
             for case in open {
                 let is_last = watch.micros() >= limit_us;
-                let Some((ruling, is_whole)) = self.look(*case, is_last, progress).await? else {
+                let looked = match self.look(*case, is_last, progress).await {
+                    // People take their time, and a gateway may be restarted meanwhile.
+                    Err(error) if !is_last && is_passing(error.as_ref()) => {
+                        self.tell(&format!("{:<10}  {error}; looking again", case.name()))?;
+                        is_waiting = true;
+                        continue;
+                    }
+                    looked => looked?,
+                };
+                let Some((ruling, is_whole)) = looked else {
                     continue;
                 };
                 is_waiting |= match is_simulated {
@@ -168,6 +177,11 @@ impl Runner {
         }
         Ok(exchanges)
     }
+}
+
+fn is_passing(error: &(dyn std::error::Error + 'static)) -> bool {
+    let error = error.downcast_ref::<GatewayError>();
+    error.is_some_and(GatewayError::is_passing)
 }
 
 /// What the simulated PSP heard.
