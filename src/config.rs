@@ -4,9 +4,11 @@
 //! [`Config::register`] then checks the meaning and reports every mistake at once.
 
 mod creditors;
+mod journal;
 mod network;
 mod node;
 mod operators;
+mod pagopa;
 mod services;
 
 use std::path::{Path, PathBuf};
@@ -15,9 +17,11 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 pub use creditors::{CreditorConfig, NumberingConfig, ReceiptsConfig, RepeatedConfig};
+pub use journal::{Journal, Retention};
 pub use network::{Network, NetworkError};
 pub use node::{Node, Proxy, ProxyFormat, Tls};
 pub use operators::OperatorConfig;
+pub use pagopa::{Aca, Receipts};
 pub use services::{CatalogueConfig, ServiceConfig};
 
 /// The text of `config/pagomensa.toml`.
@@ -118,117 +122,6 @@ pub struct Ledger {
     /// Pauses before the next try in seconds.
     #[serde(deserialize_with = "list")]
     pub retry_pauses_s: Vec<i64>,
-}
-
-/// Section `[aca]`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Aca {
-    /// Whether the archive is told.
-    pub enabled: bool,
-    /// Base address.
-    pub url: String,
-    /// Subscription key.
-    pub subscription_key: SecretString,
-    /// File with the subscription key.
-    pub subscription_key_file: PathBuf,
-    /// Longest call in seconds.
-    pub timeout_s: u64,
-    /// Calls in one window.
-    pub rate_calls: i64,
-    /// The window in seconds.
-    pub rate_seconds: i64,
-    /// Seconds between two looks.
-    pub every_s: u64,
-    /// Pauses before the next try in seconds.
-    #[serde(deserialize_with = "list")]
-    pub retry_pauses_s: Vec<i64>,
-}
-
-/// Section `[receipts]`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Receipts {
-    /// Whether receipts are looked for.
-    pub enabled: bool,
-    /// Base address of BizEvents.
-    pub bizevents_url: String,
-    /// Subscription key of BizEvents.
-    pub bizevents_key: SecretString,
-    /// File with the subscription key of BizEvents.
-    pub bizevents_key_file: PathBuf,
-    /// Base address of the receipts of GPD.
-    pub gpd_url: String,
-    /// Subscription key of GPD.
-    pub gpd_key: SecretString,
-    /// File with the subscription key of GPD.
-    pub gpd_key_file: PathBuf,
-    /// Longest call in seconds.
-    pub timeout_s: u64,
-    /// Calls in one window, for each of the two services.
-    pub rate_calls: i64,
-    /// The window in seconds.
-    pub rate_seconds: i64,
-    /// Seconds between two looks at what is due.
-    pub every_s: u64,
-    /// Seconds from the end of a payment token to the first look.
-    pub grace_s: i64,
-    /// Pauses between two looks for the same receipt in seconds.
-    #[serde(deserialize_with = "list")]
-    pub pauses_s: Vec<i64>,
-    /// Pauses after a call that failed in seconds.
-    #[serde(deserialize_with = "list")]
-    pub retry_pauses_s: Vec<i64>,
-    /// Days for which a payment of a reporting flow is looked for.
-    pub days: i64,
-    /// Days for which an activation is looked for.
-    pub activation_days: i64,
-}
-
-/// Section `[journal]`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Journal {
-    /// Longest delay in milliseconds.
-    pub flush_ms: u64,
-    /// Exchanges that may wait.
-    pub queue_limit: usize,
-    /// Seconds between two seals.
-    pub seal_every_s: u64,
-    /// How long lines are kept.
-    pub retention: Retention,
-}
-
-/// Section `[journal.retention]`.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Retention {
-    /// Months of questions that changed nothing.
-    pub reads_months: i32,
-    /// Months of messages about money.
-    pub receipts_months: i32,
-    /// Months of our own calls.
-    pub outbound_months: i32,
-    /// Months of calls that were refused or could not be read.
-    pub refused_months: i32,
-    /// Seconds between two looks for what has had its time.
-    pub every_s: u64,
-}
-
-impl Retention {
-    /// The months for which pagoPA demands the journal of events (SANP, "sicurezza e
-    /// conservazione").
-    pub const LEGAL_MINIMUM: i32 = 24;
-
-    /// Every span with its key.
-    pub fn spans(&self) -> [(&'static str, i32); 4] {
-        [
-            ("journal.retention.reads_months", self.reads_months),
-            ("journal.retention.receipts_months", self.receipts_months),
-            ("journal.retention.outbound_months", self.outbound_months),
-            ("journal.retention.refused_months", self.refused_months),
-        ]
-    }
 }
 
 /// Section `[jobs]`.

@@ -5,11 +5,15 @@
 //! counts anew; a service that says 429, or does not know our key, is left alone until an instant
 //! that is in the store too.
 
+mod rate;
+
 use std::time::Duration;
 
 use reqwest::{Client, Method, Response, Url, header, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+
+pub use rate::Rate;
 
 use crate::clock::{Clock, Ids, Stopwatch};
 use crate::desk::Desk;
@@ -45,62 +49,6 @@ pub struct Settings<'a> {
     pub timeout: Duration,
     /// How fast it may be called.
     pub rate: Rate,
-}
-
-/// So many calls in any window of so many seconds, and no more than a few of them at once.
-///
-/// A token bucket that holds `burst` and is filled evenly with the rest: what is saved up and what
-/// flows in during one window are together never more than `calls`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rate {
-    /// Calls in one window.
-    pub calls: i64,
-    /// The window in seconds.
-    pub seconds: i64,
-    /// Calls at once, at least one and at most `calls`.
-    pub burst: i64,
-}
-
-/// What a rate allows now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Share {
-    /// Calls that may be made now.
-    calls: i64,
-    /// What is written down for them.
-    free_at: Instant,
-}
-
-impl Rate {
-    /// The time of one call in milliseconds.
-    fn interval(self) -> i64 {
-        let even = self.calls.saturating_sub(self.burst).max(0) + 1;
-        (self.seconds.saturating_mul(1_000) + even - 1) / even
-    }
-
-    /// The instant from which the present is counted: never further ahead than an empty bucket, so
-    /// that a clock that was wrong does not stop the calls for long.
-    fn level(self, free_at: Option<Instant>, now: Instant) -> Instant {
-        let empty = now.plus_millis(self.interval().saturating_mul(self.burst));
-        free_at.unwrap_or(now).max(now).min(empty)
-    }
-
-    fn share(self, free_at: Option<Instant>, now: Instant, wanted: i64) -> Share {
-        let interval = self.interval().max(1);
-        let level = self.level(free_at, now);
-        let ahead = level.as_millis() - now.as_millis();
-        let left = (interval.saturating_mul(self.burst) - ahead) / interval;
-        let calls = left.min(wanted).max(0);
-        Share {
-            calls,
-            free_at: level.plus_millis(interval.saturating_mul(calls)),
-        }
-    }
-
-    /// When so many calls (at most a burst) will be allowed together.
-    fn ready_at(self, free_at: Instant, wanted: i64) -> Instant {
-        let wanted = wanted.clamp(1, self.burst);
-        free_at.plus_millis(-self.interval().saturating_mul(self.burst - wanted))
-    }
 }
 
 /// A service of pagoPA.

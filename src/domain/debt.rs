@@ -1,151 +1,20 @@
 //! Debts (*posizioni debitorie*): their states, and what each event does to them.
 
-use std::collections::{BTreeMap, HashMap};
+mod booking;
+mod state;
+
+use std::collections::BTreeMap;
+
+pub use booking::{Booking, book};
+pub use state::{DebtKind, DebtState, Elsewhere, Means, PublicState};
 
 use super::day::{Day, Instant};
-use super::ids::{DebtId, PaymentId};
+use super::ids::DebtId;
 use super::money::Cents;
 use super::notice::NoticeNumber;
 use super::party::{Child, CreditorCode, Payer};
-use super::payment::{CaseCode, Collection, Mode, Outcome};
 use super::refusal::Refusal;
 use super::transfer::Shares;
-
-/// What the money is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DebtKind {
-    /// Credit bought before the meals are eaten.
-    TopUp,
-}
-
-impl DebtKind {
-    /// The word in the API and in the store.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            DebtKind::TopUp => "top_up",
-        }
-    }
-
-    /// The kind written as [`DebtKind::as_str`] writes it.
-    pub fn parse(text: &str) -> Option<DebtKind> {
-        match text {
-            "top_up" => Some(DebtKind::TopUp),
-            _ => None,
-        }
-    }
-}
-
-/// Where a debt stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DebtState {
-    /// It can be paid, as long as its last day has not passed.
-    Open,
-    /// It was paid.
-    Paid {
-        /// By which payment.
-        payment: PaymentId,
-        /// When that payment was recorded.
-        at: Instant,
-    },
-    /// The creditor says that it was settled off the rails.
-    Settled {
-        /// How.
-        elsewhere: Elsewhere,
-        /// When we were told.
-        at: Instant,
-    },
-    /// The creditor withdrew it.
-    Cancelled {
-        /// When.
-        at: Instant,
-    },
-    /// Its last day passed and it was closed.
-    Expired {
-        /// When it was closed.
-        at: Instant,
-    },
-}
-
-/// How a debt was settled off the rails, as its creditor says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Elsewhere {
-    /// By what means.
-    pub means: Means,
-    /// The creditor's own reference, such as the number of a receipt; 1–70 characters.
-    pub reference: Option<String>,
-    /// When it was paid.
-    pub paid_at: Instant,
-}
-
-/// Means of payment that are not ours to follow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Means {
-    /// Notes and coins.
-    Cash,
-    /// A card at a terminal of the creditor.
-    Pos,
-    /// A bank transfer to the creditor.
-    BankTransfer,
-    /// Anything else.
-    Other,
-}
-
-impl Means {
-    /// All means.
-    pub const ALL: [Means; 4] = [Means::Cash, Means::Pos, Means::BankTransfer, Means::Other];
-
-    /// The word in the API and in the store.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Means::Cash => "cash",
-            Means::Pos => "pos",
-            Means::BankTransfer => "bank_transfer",
-            Means::Other => "other",
-        }
-    }
-
-    /// The means written as [`Means::as_str`] writes it.
-    pub fn parse(text: &str) -> Option<Means> {
-        Means::ALL.into_iter().find(|means| means.as_str() == text)
-    }
-}
-
-/// The state the portal sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PublicState {
-    /// Can be paid.
-    Open,
-    /// Was paid.
-    Paid,
-    /// Withdrawn.
-    Cancelled,
-    /// Its last day has passed.
-    Expired,
-}
-
-impl PublicState {
-    /// The word in the API and in the store.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            PublicState::Open => "open",
-            PublicState::Paid => "paid",
-            PublicState::Cancelled => "cancelled",
-            PublicState::Expired => "expired",
-        }
-    }
-
-    /// The state written as [`PublicState::as_str`] writes it.
-    pub fn parse(text: &str) -> Option<PublicState> {
-        [
-            PublicState::Open,
-            PublicState::Paid,
-            PublicState::Cancelled,
-            PublicState::Expired,
-        ]
-        .into_iter()
-        .find(|state| state.as_str() == text)
-    }
-}
 
 /// What is asked for when a debt is opened, checked field by field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -217,17 +86,6 @@ pub struct Quote<'a> {
     pub debt: &'a Debt,
     /// How much is due today.
     pub amount: Cents,
-}
-
-/// What a payment does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Booking {
-    /// Whether the debt becomes paid.
-    pub closes: bool,
-    /// What the child is credited with.
-    pub credit: Option<Cents>,
-    /// What finance must look at.
-    pub cases: Vec<CaseCode>,
 }
 
 impl Debt {
@@ -316,85 +174,17 @@ impl Debt {
     }
 }
 
-/// What a payment does to the debt it names. Money that has moved is always recorded; this decides
-/// only what else happens.
-pub fn book(debt: Option<&Debt>, collection: &Collection) -> Booking {
-    let mut booking = decide(debt, collection);
-    booking.cases.extend(&collection.doubts);
-    if collection.mode == Mode::StandIn {
-        booking.cases.push(CaseCode::StandIn);
-    }
-    booking.cases.sort_unstable();
-    booking.cases.dedup();
-    booking
-}
-
-fn decide(debt: Option<&Debt>, collection: &Collection) -> Booking {
-    let only = |case| Booking {
-        closes: false,
-        credit: None,
-        cases: vec![case],
-    };
-    if collection.outcome == Outcome::Failed {
-        return only(CaseCode::FailedOutcome);
-    }
-    if collection.notice_creditor != collection.creditor {
-        let mut booking = only(CaseCode::SecondaryBeneficiary);
-        if collection.own() <= Cents::new(0) {
-            booking.cases.push(CaseCode::Inconsistent);
-        }
-        return booking;
-    }
-    if collection.amount <= Cents::new(0) {
-        return only(CaseCode::NothingPaid);
-    }
-    let Some(debt) = debt else {
-        return only(CaseCode::UnknownNotice);
-    };
-    match debt.state {
-        DebtState::Paid { .. } | DebtState::Settled { .. } => only(CaseCode::SecondPayment),
-        DebtState::Cancelled { .. } => only(CaseCode::CancelledNotice),
-        DebtState::Open | DebtState::Expired { .. } => {
-            let mut cases = vec![];
-            if collection.amount != debt.order.amount {
-                cases.push(CaseCode::AmountDiffers);
-            } else if !is_same_split(&collection.split, &debt.split()) {
-                cases.push(CaseCode::Inconsistent);
-            }
-            Booking {
-                closes: true,
-                credit: Some(collection.amount),
-                cases,
-            }
-        }
-    }
-}
-
-/// Whether everybody receives what was ordered, in whatever order and number of transfers. A split
-/// that cannot be read is a doubt of its own already.
-fn is_same_split(paid: &[(CreditorCode, Cents)], ordered: &[(CreditorCode, Cents)]) -> bool {
-    fn sums(split: &[(CreditorCode, Cents)]) -> HashMap<&CreditorCode, i64> {
-        let mut sums = HashMap::new();
-        for (creditor, part) in split {
-            let sum: &mut i64 = sums.entry(creditor).or_default();
-            *sum = sum.saturating_add(part.get());
-        }
-        sums
-    }
-    paid.is_empty() || sums(paid) == sums(ordered)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ids::PaymentId;
     use crate::domain::party::{Email, FiscalCode};
-    use crate::domain::payment::Channel;
 
     fn day(text: &str) -> Day {
         Day::parse(text).unwrap()
     }
 
-    fn debt(state: &str, publish_on: Option<&str>) -> Debt {
+    pub(super) fn debt(state: &str, publish_on: Option<&str>) -> Debt {
         let at = Instant::from_millis(0);
         let code = FiscalCode::parse("RSSMRA55S17H501W").unwrap();
         Debt {
@@ -488,139 +278,6 @@ mod tests {
             ("paid", Err(Refusal::AlreadyPaid)),
         ] {
             assert_eq!(debt(state, None).cancel(), expected, "{state}");
-        }
-    }
-
-    /// state, cents paid, outcome, for whom → closes, cents credited, case
-    #[test]
-    fn bookings() {
-        use CaseCode::{
-            AmountDiffers, CancelledNotice, FailedOutcome, NothingPaid, SecondPayment,
-            SecondaryBeneficiary, UnknownNotice,
-        };
-        use Outcome::{Failed, Paid};
-        let table = [
-            ("open", 5_000, Paid, "77777777777", true, Some(5_000), None),
-            (
-                "open",
-                4_999,
-                Paid,
-                "77777777777",
-                true,
-                Some(4_999),
-                Some(AmountDiffers),
-            ),
-            (
-                "expired",
-                5_000,
-                Paid,
-                "77777777777",
-                true,
-                Some(5_000),
-                None,
-            ),
-            (
-                "expired",
-                1,
-                Paid,
-                "77777777777",
-                true,
-                Some(1),
-                Some(AmountDiffers),
-            ),
-            (
-                "paid",
-                5_000,
-                Paid,
-                "77777777777",
-                false,
-                None,
-                Some(SecondPayment),
-            ),
-            (
-                "cancelled",
-                5_000,
-                Paid,
-                "77777777777",
-                false,
-                None,
-                Some(CancelledNotice),
-            ),
-            (
-                "none",
-                5_000,
-                Paid,
-                "77777777777",
-                false,
-                None,
-                Some(UnknownNotice),
-            ),
-            (
-                "open",
-                5_000,
-                Failed,
-                "77777777777",
-                false,
-                None,
-                Some(FailedOutcome),
-            ),
-            (
-                "none",
-                5_000,
-                Failed,
-                "77777777777",
-                false,
-                None,
-                Some(FailedOutcome),
-            ),
-            (
-                "open",
-                0,
-                Paid,
-                "77777777777",
-                false,
-                None,
-                Some(NothingPaid),
-            ),
-            (
-                "none",
-                5_000,
-                Paid,
-                "11111111111",
-                false,
-                None,
-                Some(SecondaryBeneficiary),
-            ),
-        ];
-        for (state, cents, outcome, owner, closes, credit, case) in table {
-            let debt = (state != "none").then(|| debt(state, None));
-            let collection = Collection {
-                creditor: CreditorCode::parse("77777777777").unwrap(),
-                channel: Channel::PagoPa,
-                reference: "r1".to_owned(),
-                notice: NoticeNumber::parse("302000000000000153").unwrap(),
-                notice_creditor: CreditorCode::parse(owner).unwrap(),
-                outcome,
-                amount: Cents::new(cents),
-                split: vec![],
-                mode: Mode::Ordinary,
-                paid_at: Instant::from_millis(0),
-                payer: None,
-                psp: "PSP".to_owned(),
-                doubts: vec![],
-                fingerprint: String::new(),
-                origin: crate::domain::payment::Origin::Node,
-            };
-            let expected = Booking {
-                closes,
-                credit: credit.map(Cents::new),
-                cases: case.into_iter().collect(),
-            };
-            assert_eq!(
-                book(debt.as_ref(), &collection),
-                expected,
-                "{state} {cents} {owner}"
-            );
         }
     }
 }
