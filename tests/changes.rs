@@ -156,4 +156,33 @@ engines! {
             assert_eq!((answer.status, first_error(&answer).0), (422, field), "{metadata}");
         }
     }
+
+    /// Two changes that are right alone and wrong together: one of them hears so, and the notice
+    /// stays whole.
+    async fn changes_at_once_never_break_a_notice(world: &World) {
+        for _ in 0..8 {
+            let notice = world.top_up().await;
+            let shares = json!([{"creditor": TOWN, "amount_cents": 4800}, {"creditor": CATERER, "amount_cents": 200}]);
+            let (amount, transfers) = tokio::join!(
+                act(world, "PATCH", &notice, "", json!({"amount_cents": 6000})),
+                act(world, "PATCH", &notice, "", json!({"transfers": shares})),
+            );
+            let mut heard = [amount.status, transfers.status];
+            heard.sort_unstable();
+            assert_eq!(heard, [200, 422], "{} {}", amount.json, transfers.json);
+            let now = world.notice(&notice["id"]).await;
+            let whole = now["amount_cents"].as_i64().unwrap();
+            let parts: i64 = now["transfers"].as_array().map_or(whole, |parts| {
+                parts.iter().map(|part| part["amount_cents"].as_i64().unwrap()).sum()
+            });
+            assert_eq!(parts, whole);
+        }
+    }
+
+    async fn a_changed_share_tells_nothing_of_people(world: &World) {
+        let notice = world.top_up().await;
+        let shares = json!([{"creditor": TOWN, "amount_cents": 5000, "description": "Giulia Rossi"}]);
+        let answer = act(world, "PATCH", &notice, "", json!({"transfers": shares})).await;
+        assert_eq!((answer.status, first_error(&answer)), (422, ("transfers[0].description", "personal_data")));
+    }
 }

@@ -25,6 +25,9 @@ pub struct CreditorConfig {
     pub broker: String,
     /// 1–35 characters each.
     pub stations: Vec<String>,
+    /// Brokers of before a move, 1–35 characters each.
+    #[serde(default)]
+    pub former_brokers: Vec<String>,
     /// Stations of before a move, 1–35 characters each.
     #[serde(default)]
     pub former_stations: Vec<String>,
@@ -269,6 +272,9 @@ fn creditor(section: &CreditorConfig, key: &str, review: &mut Review) -> Option<
     for (index, station) in section.stations.iter().enumerate() {
         review.text(&format!("{key}.stations[{index}]"), station, 35);
     }
+    for (index, broker) in section.former_brokers.iter().enumerate() {
+        review.text(&format!("{key}.former_brokers[{index}]"), broker, 35);
+    }
     for (index, station) in section.former_stations.iter().enumerate() {
         review.text(&format!("{key}.former_stations[{index}]"), station, 35);
     }
@@ -292,6 +298,7 @@ fn creditor(section: &CreditorConfig, key: &str, review: &mut Review) -> Option<
         office: section.office.clone(),
         broker: section.broker.clone(),
         stations: section.stations.clone(),
+        former_brokers: section.former_brokers.clone(),
         former_stations: section.former_stations.clone(),
         numbering: numbering?,
         first_number: first_number?,

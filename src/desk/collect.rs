@@ -59,8 +59,9 @@ pub enum Content {
     Collection(Box<Collection>),
     /// Nothing that can be booked; it is kept and shown to finance.
     Unbookable(Case),
-    /// Nothing of ours; it is kept before it is refused, since it will not come again.
-    Foreign,
+    /// Nothing of ours; it is kept before it is refused, since it will not come again. With a case
+    /// when it names a creditor that is served here.
+    Foreign(Option<Case>),
 }
 
 /// What became of a deposit.

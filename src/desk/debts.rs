@@ -223,32 +223,27 @@ impl Desk {
         Ok(Done::First(debt))
     }
 
-    /// Changes an open debt. The same change again changes nothing.
+    /// Changes an open debt, which must still be as it was when the change was judged. The same
+    /// change again changes nothing.
     ///
     /// # Errors
-    /// [`DeskError::NotFound`], [`DeskError::Refused`] when it is not open, or the store failed.
+    /// [`DeskError::Refused`] when it is not open; [`StoreError::Contended`] when somebody else has
+    /// changed it meanwhile: the change must then be judged anew; or the store failed.
     pub async fn change_debt(
         &self,
-        creditor: &CreditorCode,
-        id: &DebtId,
+        judged: &Debt,
         change: &Change,
         now: Instant,
     ) -> Result<Debt, DeskError> {
-        retry(|| Box::pin(self.try_change(creditor, id, change, now))).await
-    }
-
-    async fn try_change(
-        &self,
-        creditor: &CreditorCode,
-        id: &DebtId,
-        change: &Change,
-        now: Instant,
-    ) -> Result<Debt, DeskError> {
+        let id = &judged.id;
         let mut tx = self.store.write().await?;
-        let debt = debts::by_id(&mut tx, creditor, id)
+        let debt = debts::by_id(&mut tx, &judged.creditor, id)
             .await?
             .ok_or(DeskError::NotFound)?;
         let order = debt.change(change.clone(), now.day_in_rome())?;
+        if debt != *judged {
+            return Err(StoreError::Contended.into());
+        }
         if order == debt.order {
             return Ok(debt);
         }

@@ -32,6 +32,10 @@ pub enum CaseCode {
     ReferenceConflict,
     /// A receipt that could not be read.
     UnreadableReceipt,
+    /// A receipt for a creditor of ours under another broker.
+    MisdirectedReceipt,
+    /// A payment of a debt whose row cannot be read.
+    UnreadableDebt,
     /// We could not write a reply that the node would take.
     IllegalReply,
     /// The ledger holds another entry under our id.
@@ -46,7 +50,7 @@ pub enum CaseCode {
 
 impl CaseCode {
     /// All codes, for tables and their tests.
-    pub const ALL: [CaseCode; 18] = [
+    pub const ALL: [CaseCode; 20] = [
         CaseCode::UnknownNotice,
         CaseCode::SecondPayment,
         CaseCode::CancelledNotice,
@@ -60,6 +64,8 @@ impl CaseCode {
         CaseCode::Inconsistent,
         CaseCode::ReferenceConflict,
         CaseCode::UnreadableReceipt,
+        CaseCode::MisdirectedReceipt,
+        CaseCode::UnreadableDebt,
         CaseCode::IllegalReply,
         CaseCode::LedgerConflict,
         CaseCode::LedgerRefused,
@@ -83,6 +89,8 @@ impl CaseCode {
             CaseCode::Inconsistent => "inconsistent_receipt",
             CaseCode::ReferenceConflict => "reference_conflict",
             CaseCode::UnreadableReceipt => "unreadable_receipt",
+            CaseCode::MisdirectedReceipt => "misdirected_receipt",
+            CaseCode::UnreadableDebt => "unreadable_debt",
             CaseCode::IllegalReply => "illegal_reply",
             CaseCode::LedgerConflict => "ledger_conflict",
             CaseCode::LedgerRefused => "ledger_refused",
@@ -132,6 +140,12 @@ impl CaseCode {
             }
             CaseCode::ReferenceConflict => {
                 "È arrivata una seconda ricevuta con lo stesso identificativo ma contenuto diverso: conservata come prova, non registrata."
+            }
+            CaseCode::MisdirectedReceipt => {
+                "Una ricevuta dell'ente è arrivata sotto un intermediario che non è il suo ed è stata rifiutata: il nodo non la invierà più. Verificare former_brokers nella configurazione e chiederne il reinvio."
+            }
+            CaseCode::UnreadableDebt => {
+                "È stato pagato un avviso la cui posizione non è leggibile: il pagamento è registrato, nulla è stato accreditato."
             }
             CaseCode::UnreadableReceipt => {
                 "Una ricevuta non è leggibile: il testo originale è conservato."

@@ -23,6 +23,8 @@ pub struct Creditor {
     pub office: Option<String>,
     /// The broker (*intermediario*) whose station it uses: `idBrokerPA`, 1–35 characters.
     pub broker: String,
+    /// Brokers that spoke for it before a move: the node may use them for months.
+    pub former_brokers: Vec<String>,
     /// The stations that answer for it: `idStation`, 1–35 characters each.
     pub stations: Vec<String>,
     /// Stations that answered for it before a move: the node may use them for months.
@@ -205,6 +207,11 @@ impl Accounts {
 }
 
 impl Creditor {
+    /// Whether this broker speaks, or spoke before a move, for it.
+    pub fn is_spoken_for_by(&self, broker: &str) -> bool {
+        self.broker == broker || self.former_brokers.iter().any(|former| former == broker)
+    }
+
     /// Whether this station is, or was before a move, one of its own.
     pub fn answers_at(&self, station: &str) -> bool {
         let mut all = self.stations.iter().chain(&self.former_stations);
@@ -304,7 +311,7 @@ impl Register {
     /// [`Refusal::WrongCreditor`] that applies.
     pub fn addressed(&self, to: Addressee<'_>) -> Result<&Arc<Creditor>, Refusal> {
         self.known_broker(to.broker)?;
-        let of_broker = |c: &&Arc<Creditor>| c.broker == to.broker;
+        let of_broker = |c: &&Arc<Creditor>| c.is_spoken_for_by(to.broker);
         let has_station = |c: &Arc<Creditor>| c.answers_at(to.station);
         if !self.iter().filter(of_broker).any(has_station) {
             return Err(Refusal::WrongStation);
@@ -327,12 +334,15 @@ impl Register {
     pub fn recipient(&self, to: Addressee<'_>) -> Result<&Arc<Creditor>, Refusal> {
         self.known_broker(to.broker)?;
         self.get(to.creditor)
-            .filter(|creditor| creditor.broker == to.broker)
+            .filter(|creditor| creditor.is_spoken_for_by(to.broker))
             .ok_or(Refusal::WrongCreditor)
     }
 
     fn known_broker(&self, broker: &str) -> Result<(), Refusal> {
-        if self.iter().any(|creditor| creditor.broker == broker) {
+        if self
+            .iter()
+            .any(|creditor| creditor.is_spoken_for_by(broker))
+        {
             Ok(())
         } else {
             Err(Refusal::WrongBroker)
@@ -351,6 +361,7 @@ mod tests {
             name: "Comune di Prova".to_owned(),
             office: None,
             broker: broker.to_owned(),
+            former_brokers: vec![],
             stations: vec![station.to_owned()],
             former_stations: vec![],
             numbering: Numbering::Aux3 {

@@ -133,7 +133,8 @@ impl Debt {
     /// What is owed after a change, which only an open debt takes.
     ///
     /// # Errors
-    /// [`Refusal::AlreadyPaid`], [`Refusal::Cancelled`] or [`Refusal::Expired`].
+    /// [`Refusal::AlreadyPaid`], [`Refusal::Cancelled`] or [`Refusal::Expired`];
+    /// [`Refusal::Inconsistent`] when the shares would not add up any more.
     pub fn change(&self, change: Change, today: Day) -> Result<Order, Refusal> {
         match self.public_state(today) {
             PublicState::Paid => return Err(Refusal::AlreadyPaid),
@@ -143,9 +144,14 @@ impl Debt {
         }
         let order = self.order.clone();
         let due_on = change.due_on.unwrap_or(order.due_on);
+        let amount = change.amount.unwrap_or(order.amount);
+        let shares = change.shares.unwrap_or(order.shares);
+        if !shares.make_up(amount) {
+            return Err(Refusal::Inconsistent);
+        }
         Ok(Order {
-            amount: change.amount.unwrap_or(order.amount),
-            shares: change.shares.unwrap_or(order.shares),
+            amount,
+            shares,
             description: change.description.unwrap_or(order.description),
             due_on,
             payable_until: match order.payable_until {

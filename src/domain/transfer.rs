@@ -62,14 +62,19 @@ impl Shares {
         if shares.iter().any(|share| share.amount <= Cents::new(0)) {
             return Err(ShareError::Amount);
         }
-        let sum = shares
-            .iter()
-            .try_fold(Cents::new(0), |sum, share| sum.checked_add(share.amount));
-        if sum == Some(total) {
-            Ok(Shares(shares))
+        let shares = Shares(shares);
+        if shares.make_up(total) {
+            Ok(shares)
         } else {
             Err(ShareError::Sum)
         }
+    }
+
+    /// Whether they make up this amount; without shares any amount is whole.
+    pub fn make_up(&self, total: Cents) -> bool {
+        let mut parts = self.0.iter().map(|share| share.amount);
+        let sum = parts.try_fold(Cents::new(0), Cents::checked_add);
+        self.0.is_empty() || sum == Some(total)
     }
 
     /// The shares in their order; none when all of it goes to the creditor.

@@ -64,7 +64,8 @@ statements! {
     /// Only where it is still as it was read: whoever changed it meanwhile decides first.
     CHANGE = "UPDATE debts SET amount_cents = $3, shares = $4, description = $5, due_on = $6, \
         payable_until = $7 WHERE creditor = $1 AND id = $2 AND state = 'open' \
-        AND amount_cents = $8 AND description = $9 AND due_on = $10 RETURNING id";
+        AND amount_cents = $8 AND description = $9 AND due_on = $10 \
+        AND COALESCE(shares, '') = $11 RETURNING id";
 
     SETTLE_ELSEWHERE = "UPDATE debts SET state = 'paid', closed_at = $3, settled_means = $4, \
         settled_reference = $5, settled_paid_at = $6 \
@@ -215,6 +216,15 @@ pub async fn by_notice(
     row.as_ref().map(debt).transpose()
 }
 
+/// Debts by their notice numbers.
+#[derive(Debug, Default)]
+pub struct ByNotices {
+    /// Those that were found.
+    pub debts: Vec<Debt>,
+    /// Those whose rows cannot be read: a payment of such a debt is recorded all the same.
+    pub unreadable: Vec<(CreditorCode, NoticeNumber)>,
+}
+
 /// The debts with these notice numbers, in no order; unknown ones are left out.
 ///
 /// # Errors
@@ -222,8 +232,8 @@ pub async fn by_notice(
 pub async fn by_notices(
     conn: &mut Conn,
     wanted: &[(&CreditorCode, NoticeNumber)],
-) -> Result<Vec<Debt>, StoreError> {
-    let mut debts = vec![];
+) -> Result<ByNotices, StoreError> {
+    let mut found = ByNotices::default();
     for (sql, rows) in BY_NOTICES.pieces(wanted) {
         let mut query = sqlx::query(sql);
         for (creditor, notice) in rows {
@@ -233,10 +243,27 @@ pub async fn by_notices(
                 .bind(notice.as_str());
         }
         for row in query.fetch_all(&mut *conn).await? {
-            debts.push(debt(&row)?);
+            match debt(&row) {
+                Ok(debt) => found.debts.push(debt),
+                Err(error @ StoreError::Corrupt { .. }) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "a debt cannot be read"
+                    );
+                    let columns = Columns {
+                        table: "debts",
+                        row: &row,
+                    };
+                    found.unreadable.push((
+                        columns.parsed("creditor", CreditorCode::parse)?,
+                        columns.parsed("notice_number", NoticeNumber::parse)?,
+                    ));
+                }
+                Err(error) => return Err(error),
+            }
         }
     }
-    Ok(debts)
+    Ok(found)
 }
 
 /// A page of a creditor's debts, newest first. A debt that is past its last day but not yet closed
@@ -316,6 +343,7 @@ pub async fn change(conn: &mut Conn, debt: &Debt, to: &Order) -> Result<bool, St
         .bind(debt.order.amount.get())
         .bind(debt.order.description.as_str())
         .bind(debt.order.due_on.to_string())
+        .bind(extras::shares(&debt.order.shares).unwrap_or_default())
         .fetch_optional(conn)
         .await?;
     Ok(row.is_some())

@@ -181,6 +181,8 @@ engines! {
         assert_eq!(ask(world, message).await.outcome(), "PAA_ID_INTERMEDIARIO_ERRATO");
         assert_eq!(world.notice(&notice["id"]).await["state"], "open");
         assert_eq!(world.count("payments").await, 0);
+        // The node gives it up, so finance must know.
+        assert_eq!(world.exceptions().await, ["misdirected_receipt"]);
     }
 
     async fn row_38_everything_that_may_be_there(world: &World) {
@@ -240,6 +242,32 @@ engines! {
         assert_eq!(ask(world, shared_receipt(&whole, "r-1")).await.outcome(), "OK");
         assert_eq!(world.exceptions().await, ["inconsistent_receipt"]);
         assert_eq!(payment(world, "own_cents", "r-1", TOWN).await, "4800");
+    }
+}
+
+engines_with! {
+    "[[creditors]]\n\
+     fiscal_code = \"00743110157\"\nname = \"Comune di Altrove\"\nbroker = \"77777777778\"\n\
+     former_brokers = [\"00743110157\"]\nstations = [\"77777777778_01\"]\n\
+     bank_iban = \"IT25O0306909606100000012345\"\n\
+     [creditors.numbering]\naux = 3\nsegregation = \"02\"\n\
+     [[creditors.services]]\ncode = \"refezione\"\nname = \"Mensa\"\nmin_cents = 100\nmax_cents = 50000\n\
+     due_days = 30\npayable_after_due = false";
+
+    async fn row_36_a_former_broker_is_heard_too(world: &World) {
+        let moved = |broker: &str, id: &str| {
+            caterers(&receipt(UNKNOWN, id, "50.00"))
+                .replace(CATERER, "00743110157")
+                .replace(&format!("<idBrokerPA>{BROKER}"), &format!("<idBrokerPA>{broker}"))
+                .replace(&format!("<idStation>{STATION}"), &format!("<idStation>{broker}_01"))
+        };
+        for (broker, id) in [("77777777778", "r-a"), ("00743110157", "r-b")] {
+            assert_eq!(ask(world, moved(broker, id)).await.outcome(), "OK", "{broker}");
+        }
+        assert_eq!(ask(world, moved(BROKER, "r-1")).await.outcome(), "PAA_ID_DOMINIO_ERRATO");
+        assert_eq!(world.count("payments").await, 2);
+        // Unknown notices, one under another station, one refused: nothing in silence.
+        assert_eq!(world.count("cases").await, 4);
     }
 }
 

@@ -46,6 +46,42 @@ engines! {
         assert_eq!((reply.status, reply.element().name.as_str()), (503, "Fault"));
     }
 
+    async fn a_debt_that_cannot_be_read_loses_no_payment(world: &World) {
+        let notice = create(world, json!({})).await;
+        let good = create(world, json!({})).await;
+        let mut tx = world.app.desk().store().write().await.unwrap();
+        sqlx::query("UPDATE debts SET shares = 'nonsense' WHERE id = $1")
+            .bind(notice["id"].as_str().unwrap().to_owned())
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let message = receipt(&number(&notice), "r-1", "50.00");
+        for _ in 0..2 {
+            assert_eq!(ask(world, message.clone()).await.outcome(), "OK");
+        }
+        assert_eq!(world.count("payments").await, 1);
+        assert_eq!(world.exceptions().await, ["unreadable_debt"]);
+        assert_eq!(ask(world, receipt(&number(&good), "r-2", "50.00")).await.outcome(), "OK");
+        world.run_jobs().await;
+        assert_eq!(world.balance_entries("50004").await, [5_000]);
+    }
+
+    async fn a_receipt_that_nobody_can_read_is_shown(world: &World) {
+        let notice = number(&create(world, json!({})).await);
+        let broken = receipt(&notice, "r-1", "50.00").replace("</receipt>", "</recept>");
+        for _ in 0..2 {
+            assert_eq!(world.soap(broken.clone()).await.status, 500);
+        }
+        let huge = receipt(&notice, "r-1", "50.00").replace("<fee>", &format!("<!-- {} --><fee>", "x".repeat(2_000_000)));
+        assert_eq!(world.soap(huge).await.status, 413);
+        // Nothing of ours, or no receipt: no case.
+        world.soap(broken.replace("77777777777", "00743110157")).await;
+        world.soap(verify(&notice).replace("</qrCode>", "")).await;
+        assert_eq!(world.exceptions().await, ["unreadable_receipt"; 2]);
+        assert_eq!(world.count("payments").await, 0);
+    }
+
     async fn a_reply_that_the_node_would_refuse_does_not_leave(world: &World) {
         let notice = create(world, shared()).await;
         let good = create(world, json!({})).await;

@@ -34,6 +34,7 @@ use crate::domain::party::CreditorCode;
 use crate::domain::payment::{Case, CaseCode};
 use crate::domain::text::cut;
 use crate::point;
+use crate::wire::digest::sha256;
 use crate::wire::intake::{self, Intake};
 use crate::wire::soap::{self, FaultCode};
 use crate::wire::xml::Element;
@@ -147,6 +148,9 @@ async fn answer(State(door): State<Door>, request: Request) -> Response {
     let reply = match reply {
         Spoken::Recorded(reply) => reply,
         Spoken::Now(reply) => {
+            if operation.is_none() {
+                door.mourn(&call, reply.http_status).await;
+            }
             let entry = call.close(door.desk.ids(), &reply);
             door.desk.journal().note(entry).await;
             reply
@@ -174,6 +178,33 @@ enum Spoken {
 }
 
 impl Door {
+    /// Opens a case when what could not be read seems to be a receipt for a creditor of ours: the
+    /// node will try it for two days, in vain, and then give it up.
+    async fn mourn(&self, call: &Call, http_status: u16) {
+        let text = String::from_utf8_lossy(&call.bytes);
+        let between = |open: &str| {
+            let (_, rest) = text.split_once(open)?;
+            rest.split_once('<').map(|(inside, _)| inside.trim())
+        };
+        let named = ["<idPA>", "<fiscalCode>"].into_iter().filter_map(between);
+        let creditor = named
+            .filter_map(|text| CreditorCode::parse(text).ok())
+            .find(|code| self.desk.register().get(code).is_some());
+        if let Some(creditor) = creditor.filter(|_| text.contains("paSendRT")) {
+            let case = Case {
+                code: CaseCode::UnreadableReceipt,
+                creditor,
+                identity: sha256(&call.bytes),
+                subject: call.document.to_string(),
+                detail: format!("HTTP {http_status}"),
+            };
+            let opened = self.desk.open_case(case, call.started_at);
+            if tokio::time::timeout(ALARM_PATIENCE, opened).await.is_err() {
+                tracing::error!("the case of an unreadable receipt could not be opened in time");
+            }
+        }
+    }
+
     /// Answers a call that is none of the node's with a bare status, and writes it down with the
     /// beginning of its body.
     async fn turn_away(&self, request: Request, status: StatusCode) -> Response {

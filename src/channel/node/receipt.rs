@@ -37,7 +37,10 @@ impl Door {
                     document = %call.document,
                     "a receipt is refused for ever: it is kept, and is not for any creditor here"
                 );
-                (Content::Foreign, Some(fault))
+                (
+                    Content::Foreign(self.misdirected(element, &call, &fault)),
+                    Some(fault),
+                )
             }
         };
         let policy = self.policy(&content);
@@ -79,7 +82,7 @@ impl Door {
     fn policy(&self, content: &Content) -> ReceiptPolicy {
         let creditor = match content {
             Content::Collection(collection) => self.desk.register().get(&collection.creditor),
-            Content::Unbookable(_) | Content::Foreign => None,
+            Content::Unbookable(_) | Content::Foreign(_) => None,
         };
         creditor.map_or_else(ReceiptPolicy::default, |creditor| creditor.receipts.clone())
     }
@@ -118,6 +121,19 @@ impl Door {
                 Err(malformed) => unreadable(creditor, malformed),
             },
         )
+    }
+
+    /// The case of a receipt that is refused although the creditor it names is served here: the
+    /// station has moved, and the configuration has not.
+    fn misdirected(&self, element: &Element, call: &Call, fault: &Fault) -> Option<Case> {
+        let creditor = self.presumed(element)?;
+        Some(Case {
+            code: CaseCode::MisdirectedReceipt,
+            creditor: creditor.code.clone(),
+            identity: sha256(&call.bytes),
+            subject: call.document.to_string(),
+            detail: fault.code.to_owned(),
+        })
     }
 
     /// The creditor that a receipt with an unreadable head seems to be for, so that its finance

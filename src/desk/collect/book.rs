@@ -40,6 +40,7 @@ pub(super) struct Book<'a> {
     now: Instant,
     known: HashMap<Reference, Known>,
     debts: HashMap<(CreditorCode, NoticeNumber), Debt>,
+    unreadable: HashSet<(CreditorCode, NoticeNumber)>,
     writes: Writes,
 }
 
@@ -102,19 +103,21 @@ impl<'a> Book<'a> {
             .iter()
             .filter_map(|deposit| match &deposit.content {
                 Content::Collection(collection) => Some(&**collection),
-                Content::Unbookable(_) | Content::Foreign => None,
+                Content::Unbookable(_) | Content::Foreign(_) => None,
             })
             .collect();
         let references: Vec<Reference> = unique(collections.iter().map(|c| reference(c)));
         let notices: Vec<(&CreditorCode, NoticeNumber)> =
             unique(collections.iter().map(|c| (&c.notice_creditor, c.notice)));
         let known = payments::known(conn, &references).await?;
-        let debts = debts::by_notices(conn, &notices).await?;
+        let found = debts::by_notices(conn, &notices).await?;
         Ok(Book {
             ids,
             now,
             known: known.into_iter().collect(),
-            debts: debts
+            unreadable: found.unreadable.into_iter().collect(),
+            debts: found
+                .debts
                 .into_iter()
                 .map(|debt| ((debt.creditor.clone(), debt.notice), debt))
                 .collect(),
@@ -136,7 +139,12 @@ impl<'a> Book<'a> {
     /// Decides one deposit.
     pub(super) fn decide(&mut self, deposit: &Deposit) -> Collected {
         match &deposit.content {
-            Content::Foreign => Collected::Foreign,
+            Content::Foreign(case) => {
+                if let Some(case) = case {
+                    self.open_case(case.clone());
+                }
+                Collected::Foreign
+            }
             Content::Unbookable(case) => {
                 self.open_case(case.clone());
                 Collected::Kept(case.detail.clone())
@@ -161,7 +169,13 @@ impl<'a> Book<'a> {
                         Collected::Conflict
                     }
                     None => {
-                        let booking = book(self.debt_of(collection), collection);
+                        let mut booking = book(self.debt_of(collection), collection);
+                        if self.is_unreadable(collection) {
+                            booking
+                                .cases
+                                .retain(|code| *code != CaseCode::UnknownNotice);
+                            booking.cases.push(CaseCode::UnreadableDebt);
+                        }
                         if let Some(code) = deposit.policy.refused(&booking.cases) {
                             // Evidence, and no payment: should it come again, it is refused again.
                             self.open_case(Case {
@@ -204,6 +218,11 @@ impl<'a> Book<'a> {
         self.writes
             .confirmed
             .push((payment, collection.fingerprint.clone()));
+    }
+
+    fn is_unreadable(&self, collection: &Collection) -> bool {
+        let place = (collection.notice_creditor.clone(), collection.notice);
+        collection.notice_creditor == collection.creditor && self.unreadable.contains(&place)
     }
 
     fn record(

@@ -1,5 +1,7 @@
 //! What happens to a notice after it was created: changed, or settled off the rails.
 
+use std::collections::BTreeMap;
+
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
@@ -10,6 +12,7 @@ use super::notices::{print, respond};
 use super::request::{self, WORD};
 use super::schema::{Notice, NoticeChange, ProblemBody, SettledElsewhere};
 use super::shares;
+use crate::desk::DeskError;
 use crate::desk::keys::Scope;
 use crate::desk::once::{Answer, Done, Repeat};
 use crate::domain::creditor::{Creditor, Register};
@@ -23,6 +26,9 @@ use crate::web::fields::Form;
 use crate::web::problem::Problem;
 use crate::web::wrong::Wrong;
 use crate::wire::digest::sha256;
+
+/// How often a change is judged again because somebody else was faster.
+const TRIES: u32 = 5;
 
 /// Change an open notice
 ///
@@ -55,12 +61,17 @@ pub(super) async fn change(
     let json = web.json(&headers, body).await?;
     let now = web.clock.now();
     let today = now.day_in_rome();
-    let debt = web.desk.debt(&creditor.code, &id).await?;
-    let change = read_change(&json.value, &creditor, web.desk.register(), &debt, today)?;
-    let debt = web
-        .desk
-        .change_debt(&creditor.code, &id, &change, now)
-        .await?;
+    let mut tries = 0;
+    let debt = loop {
+        tries += 1;
+        // What is right of a change depends on what is changed: judged on the very row, or again.
+        let debt = web.desk.debt(&creditor.code, &id).await?;
+        let change = read_change(&json.value, &creditor, web.desk.register(), &debt, today)?;
+        match web.desk.change_debt(&debt, &change, now).await {
+            Err(DeskError::Store(error)) if error.is_contention() && tries < TRIES => {}
+            done => break done?,
+        }
+    };
     Ok(respond(Answer {
         http_status: 200,
         body: print(&debt, today, &web.config.public_url),
@@ -99,11 +110,12 @@ fn read_change(
     let description = root
         .optional_text(&mut form, "description", request::DESCRIPTION)
         .map(str::to_owned);
-    if let Some(text) = &description
-        && *text != order.description
-        && privacy::tells(text, &order.child, &order.payer)
-    {
-        form.wrong(root.name("description"), Wrong::PersonalData);
+    let nothing = BTreeMap::new();
+    let texts = request::private_texts(description.as_deref(), shares.as_ref(), &nothing);
+    for (field, text) in texts {
+        if text != order.description && privacy::tells(text, &order.child, &order.payer) {
+            form.wrong(field, Wrong::PersonalData);
+        }
     }
     root.end(&mut form);
     form.finish()?;

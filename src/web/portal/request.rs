@@ -133,7 +133,7 @@ pub(super) fn read(
 }
 
 /// The texts that strangers will read, with the names of their fields.
-fn private_texts<'t>(
+pub(super) fn private_texts<'t>(
     description: Option<&'t str>,
     shares: Option<&'t Shares>,
     metadata: &'t BTreeMap<String, String>,
