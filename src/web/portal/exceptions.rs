@@ -22,12 +22,15 @@ use crate::web::problem::Problem;
         ("state" = Option<String>, Query, description = "open"),
         ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
         ("limit" = Option<u32>, Query, description = "Rows on a page, 1 to 200; 50 when left out"),
+        ("Pagomensa-Creditor" = Option<String>, Header, description = "The creditor's fiscal code; needed with an operator's key"),
     ),
     responses(
         (status = 200, description = "A page", body = ExceptionPage),
+        (status = 400, description = "The query cannot be read, or an operator names no creditor", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "No good key", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The key may not do this", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "A field of the query is wrong", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "Try again shortly", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn list(

@@ -30,12 +30,15 @@ use crate::wire::digest::sha256;
     post,
     path = "/notices",
     tag = "notices",
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible characters")),
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible characters"),
+        ("Pagomensa-Creditor" = Option<String>, Header, description = "The creditor's fiscal code; needed with an operator's key"),
+    ),
     request_body = NoticeRequest,
     responses(
         (status = 201, description = "The notice", body = Notice),
         (status = 200, description = "The notice that exists under this external_id", body = Notice),
-        (status = 400, description = "Not JSON", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 400, description = "Not JSON, or an operator names no creditor", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "No good key", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The key may not do this", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "external_id belongs to another notice", body = ProblemBody, content_type = "application/problem+json"),
@@ -119,12 +122,17 @@ fn created(answer: Answer) -> Response {
     get,
     path = "/notices/{id}",
     tag = "notices",
-    params(("id" = String, Path, description = "The notice's id")),
+    params(
+        ("id" = String, Path, description = "The notice's id"),
+        ("Pagomensa-Creditor" = Option<String>, Header, description = "The creditor's fiscal code; needed with an operator's key"),
+    ),
     responses(
         (status = 200, description = "The notice", body = Notice),
+        (status = 400, description = "An operator names no creditor", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "No good key", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The key may not do this", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such notice of this creditor", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "Try again shortly", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn read(
@@ -154,12 +162,15 @@ pub(super) async fn read(
         ("external_id" = Option<String>, Query, description = "Only the one with your own id"),
         ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
         ("limit" = Option<u32>, Query, description = "Rows on a page, 1 to 200; 50 when left out"),
+        ("Pagomensa-Creditor" = Option<String>, Header, description = "The creditor's fiscal code; needed with an operator's key"),
     ),
     responses(
         (status = 200, description = "A page", body = NoticePage),
+        (status = 400, description = "The query cannot be read, or an operator names no creditor", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "No good key", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The key may not do this", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "A field of the query is wrong", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "Try again shortly", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn list(
@@ -220,14 +231,18 @@ pub(super) async fn list(
     params(
         ("id" = String, Path, description = "The notice's id"),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible characters"),
+        ("Pagomensa-Creditor" = Option<String>, Header, description = "The creditor's fiscal code; needed with an operator's key"),
     ),
     responses(
         (status = 200, description = "The notice, cancelled", body = Notice),
+        (status = 400, description = "The Idempotency-Key cannot be used, the body broke off, or an operator names no creditor", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "No good key", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The key may not do this", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such notice of this creditor", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "It is paid", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "The key was used for another request", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "Try again shortly", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn cancel(
