@@ -9,8 +9,8 @@
 //! * [`app`]: builds everything and is the only place where all parts meet.
 //! * [`channel`]: the rails, one folder each. [`channel::node`] is the door of the pagoPA node,
 //!   [`channel::aca`] feeds its archive of notices, [`channel::receipts`] looks for receipts that
-//!   have not come, [`channel::fdr`] reads reporting flows.
-//! * [`web`]: the REST API for the portals, its documentation, the health checks.
+//!   have not come, [`channel::fdr`] reads the file of a reporting flow, so far for `qualify` alone.
+//! * [`web`]: the REST API for the portals, its documentation, the health checks, the metrics.
 //! * [`ledger`]: brings what is owed to the meal ledger, again and again until it has it.
 //! * [`platform`]: pagoPA's REST services: one way to call them, at their pace.
 //! * [`job`]: runs what must be done although nobody is asking.

@@ -1,4 +1,4 @@
-//! The web listener: the REST API of the portals, its documentation and the health checks.
+//! The web listener: the REST API of the portals, its documentation, the health checks and the metrics.
 //!
 //! Every error leaves as `application/problem+json`, written in one place, in the caller's
 //! language.
