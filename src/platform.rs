@@ -282,7 +282,10 @@ impl Service {
             request: ask.body.clone().unwrap_or_default(),
             reply: Reply {
                 http_status: answer.status(),
-                outcome: answer.outcome(),
+                outcome: match answer.status() {
+                    200..=299 => "OK".to_owned(),
+                    _ => answer.outcome(),
+                },
                 bytes: answer.bytes().to_vec(),
             },
             subject: Subject {

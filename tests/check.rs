@@ -1,4 +1,5 @@
-//! `pagomensa check`: what it says of certificates.
+//! `pagomensa check`: what it says of certificates and of a configuration that cannot be read; and what
+//! verbs that only read do without a database.
 
 use std::path::Path;
 use std::process::Command;
@@ -27,6 +28,8 @@ fn program(folder: &Path, words: &[&str]) -> (i32, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_pagomensa"))
         .args(words)
         .args(["--config", "pagomensa.toml"])
+        .env_remove("USER")
+        .env_remove("SUDO_USER")
         .current_dir(folder)
         .output()
         .unwrap();
@@ -123,4 +126,57 @@ fn the_doctor_reads_the_dates_of_every_certificate() {
     assert_eq!(status, 1, "{text}");
     assert!(text.contains("is not the key of the certificate"), "{text}");
     assert!(text.contains("client_ca old CA has ended"), "{text}");
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_is_a_finding() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path();
+    std::fs::write(place.join("pagomensa.toml"), "[web]\ncolour = 1\n").unwrap();
+    let (status, text) = program(place, &["check"]);
+    assert_eq!(status, 1);
+    assert!(text.contains("WRONG   configuration: "), "{text}");
+    assert!(text.contains("colour"), "{text}");
+    let (status, text) = program(place, &["check", "--json"]);
+    assert_eq!(status, 1);
+    let json: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(json["ok"], false);
+    assert_eq!(json["findings"][0]["checked"], "configuration");
+    let mistake = json["findings"][0]["mistakes"][0].as_str().unwrap();
+    assert!(mistake.contains("colour"), "{mistake}");
+}
+
+#[test]
+fn verbs_that_read_make_no_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path();
+    std::fs::write(place.join("pagomensa.toml"), configuration(place)).unwrap();
+    for words in [
+        &["keys", "list"][..],
+        &["keys", "revoke", "pm_0123456789abcdef"],
+        &["job", "list"],
+        &["job", "run", "expire"],
+        &["audit", "search", "--day", "2026-11-20"],
+    ] {
+        let (status, text) = program(place, words);
+        assert_eq!(status, 1, "{words:?}");
+        let told = "there is no database yet: run pagomensa migrate";
+        assert!(text.contains(told), "{words:?}: {text}");
+        assert!(!place.join("p.db").exists(), "{words:?}");
+    }
+    assert_eq!(program(place, &["migrate"]).0, 0);
+    assert_eq!(program(place, &["keys", "list"]).0, 0);
+    let (status, text) = program(place, &["job", "run", "aca"]);
+    assert_eq!(status, 1);
+    assert!(
+        text.contains("aca is switched off ([aca] enabled = false)"),
+        "{text}"
+    );
+    let id = "00000000-0000-7000-8000-000000000000";
+    let (status, text) = program(
+        place,
+        &["audit", "erase", "--document", id, "--reason", "x"],
+    );
+    assert_eq!(status, 1);
+    assert!(text.contains("say who with --by"), "{text}");
 }

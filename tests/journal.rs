@@ -6,11 +6,14 @@ use std::process::{Command, Output};
 
 use axum::body::Body;
 use axum::http::Request;
+use pagomensa::config::Retention;
 use pagomensa::desk::journal::audit::Wish;
 use pagomensa::desk::journal::erasure::{EraseError, Erased, Erasure, What, erase};
+use pagomensa::desk::journal::retention::prune;
 use pagomensa::domain::day::Day;
 use pagomensa::domain::ids::DocumentId;
 use pagomensa::domain::notice::NoticeNumber;
+use pagomensa::domain::party::CreditorCode;
 use pagomensa::store::migrate::FILES;
 use pagomensa::store::{Engine, statement};
 use secrecy::ExposeSecret;
@@ -19,7 +22,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection};
 
 use crate::engines::{Database, engines};
 use crate::tamper::{codes, forget, keep};
-use crate::world::{LEDGER_TOKEN, World, get, receipt, verify};
+use crate::world::{CATERER, LEDGER_TOKEN, TOWN, World, get, receipt, verify};
 
 fn number(notice: &Value) -> String {
     notice["notice_number"].as_str().unwrap().to_owned()
@@ -260,6 +263,151 @@ engines! {
     }
 }
 
+/// A line from before the chains, with a call.
+fn old_line(id: &str, creditor: &str, notice: &str) -> Vec<String> {
+    vec![
+        format!(
+            "INSERT INTO documents (id, kind, sha256, bytes, stored_at) SELECT 'd-{id}', kind, sha256, \
+             bytes, '2024-01-01T00:00:00.000Z' FROM documents WHERE id = (SELECT MIN(id) FROM documents)"
+        ),
+        format!(
+            "INSERT INTO exchanges (id, started_at, operation, outcome, http_status, duration_us, kind, \
+             creditor, notice_number, iuv, request_document) VALUES ('{id}', \
+             '2024-01-01T00:00:00.000Z', 'o', 'OK', 200, 1, 'read', '{creditor}', '{notice}', \
+             '{}', 'd-{id}')",
+            &notice[1..]
+        ),
+    ]
+}
+
+engines! {
+    async fn a_number_that_two_creditors_have_is_erased_for_one(world: &World) {
+        let number = number(&world.top_up().await);
+        world.soap(verify(&number)).await;
+        world.app.desk().journal().flush().await;
+        execute(world, &old_line("theirs", CATERER, &number)).await;
+        let wish = Erasure {
+            what: What::Notice(CreditorCode::parse(TOWN).unwrap(), NoticeNumber::parse(&number).unwrap()),
+            by: "y".to_owned(),
+            reason: "x".to_owned(),
+            force: false,
+        };
+        let desk = world.app.desk();
+        let retention = &world.app.config().journal.retention;
+        let erased = erase(desk.store(), desk.ids(), &wish, retention, world.clock.now()).await.unwrap();
+        assert_eq!(erased.documents.len(), 2);
+        let left = "SELECT COALESCE(erased_at, 'whole') AS state FROM documents WHERE id = 'd-theirs'";
+        assert_eq!(ask(world, left).await, "whole");
+        execute(world, &["DELETE FROM exchanges WHERE id = 'theirs'".to_owned()]).await;
+    }
+
+    async fn lines_from_before_the_chain_leave_too(world: &World) {
+        let numbers = busy(world).await;
+        let (lines, papers) = (world.count("exchanges").await, world.count("documents").await);
+        for id in ["gone", "paid"] {
+            execute(world, &old_line(id, TOWN, &numbers[0])).await;
+        }
+        // One of them is what a payment stands on.
+        let document = ask(world, "SELECT MIN(document) FROM payments").await;
+        execute(world, &[format!("UPDATE payments SET document = 'd-paid' WHERE document = '{document}'")]).await;
+        world.run_jobs().await;
+        assert_eq!((world.count("exchanges").await, world.count("documents").await), (lines, papers + 1));
+        assert_eq!(ask(world, "SELECT id FROM documents WHERE id LIKE 'd-%'").await, "d-paid");
+        execute(world, &[format!("UPDATE payments SET document = '{document}' WHERE document = 'd-paid'")]).await;
+    }
+
+    async fn a_retention_that_is_raised_later_accuses_nobody(world: &World) {
+        busy(world).await;
+        let then = world.clock.now().plus_months(25);
+        world.clock.advance_seconds((then.as_millis() - world.clock.now().as_millis()) / 1_000);
+        let short = Retention { receipts_months: 24, ..world.app.config().journal.retention };
+        while prune(world.app.desk().store(), &short, world.clock.now()).await.unwrap() {}
+        assert_eq!(world.count("exchanges").await, 0);
+        assert!(world.app.config().journal.retention.receipts_months > 25);
+        assert_eq!(world.prove(Wish::default()).await.1, []);
+        // Months that the law does not allow excuse nothing.
+        keep(world).await;
+        let early = "UPDATE journal_blocks SET pruned_months = 1, pruned_at = '2027-01-01T00:00:00.000Z' WHERE pruned_at IS NOT NULL".to_owned();
+        assert_eq!(codes(world, &[early], Wish::default()).await, BTreeSet::from(["pruned_too_early"]));
+        forget(world).await;
+    }
+
+    async fn a_row_that_cannot_be_read_hides_no_other(world: &World) {
+        busy(world).await;
+        let all = found(world, "limit=200").await;
+        assert_eq!(all.len(), 8);
+        let broken = all[1]["id"].as_str().unwrap();
+        execute(world, &[format!("UPDATE exchanges SET kind = 'x' WHERE id = '{broken}'")]).await;
+        let mut read = vec![];
+        let mut cursor = String::new();
+        loop {
+            let page = world.rest("GET", &format!("/exchanges?limit=2{cursor}"), None).await.json;
+            read.extend(page["data"].as_array().unwrap().clone());
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        let others: Vec<Value> = all.iter().cloned().filter(|line| line["id"] != broken).collect();
+        assert_eq!(read, others);
+        // A block that cannot be read keeps its lines, and no other's.
+        execute(world, &["UPDATE journal_blocks SET written_at = '2020' WHERE number = 1 AND chain LIKE '%.journal'".to_owned()]).await;
+        let then = world.clock.now().plus_months(200);
+        world.clock.advance_seconds((then.as_millis() - world.clock.now().as_millis()) / 1_000);
+        world.run_jobs().await;
+        let left = "SELECT CAST(COUNT(*) AS TEXT) FROM exchanges WHERE NOT (block = 1 AND chain LIKE '%.journal')";
+        assert_eq!(ask(world, left).await, "0");
+        assert!(world.count("exchanges").await > 0);
+        world.dismiss();
+    }
+
+    /// One line that the database will never take, and an outage just when the others are tried alone.
+    async fn an_outage_among_lines_tried_alone_loses_none_of_them(world: &World) {
+        let number = number(&world.top_up().await);
+        let engine = world.app.desk().store().engine();
+        let mut hooks = vec![
+            "CREATE TABLE outage (word TEXT)".to_owned(),
+            "INSERT INTO outage VALUES ('now')".to_owned(),
+        ];
+        hooks.extend(match engine {
+            Engine::Sqlite => [
+                "CREATE TRIGGER poison BEFORE INSERT ON exchanges WHEN NEW.operation = 'unreadable' \
+                 BEGIN SELECT RAISE(ABORT, 'poison'); END",
+                // A number that is too large is an error, and no fault of the row.
+                "CREATE TRIGGER broken BEFORE INSERT ON exchanges WHEN NEW.operation <> 'unreadable' \
+                 AND EXISTS (SELECT 1 FROM outage) BEGIN SELECT abs(-9223372036854775807 - 1 \
+                 + NEW.http_status - NEW.http_status); END",
+            ],
+            Engine::Postgres => [
+                "CREATE FUNCTION hook() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+                 IF NEW.operation = 'unreadable' THEN RAISE EXCEPTION 'p' USING ERRCODE = '23514'; END IF; \
+                 IF EXISTS (SELECT 1 FROM outage) THEN RAISE EXCEPTION 'o' USING ERRCODE = '57P03'; END IF; \
+                 RETURN NEW; END $$",
+                "CREATE TRIGGER hook BEFORE INSERT ON exchanges FOR EACH ROW EXECUTE FUNCTION hook()",
+            ],
+        }.map(str::to_owned));
+        execute(world, &hooks).await;
+        let journal = world.app.desk().journal().clone();
+        world.soap("nonsense").await;
+        world.soap(verify(&number)).await;
+        let ending = async {
+            // Refused together, refused alone, and then the outage.
+            loop {
+                let text = crate::metrics::look(world).await;
+                let errors = crate::metrics::series(&text, "pagomensa_store_errors_total{part=\"journal\"}");
+                if errors >= Some(3) || journal.given_up() > 1 {
+                    break;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+            execute(world, &["DELETE FROM outage".to_owned()]).await;
+        };
+        tokio::join!(journal.flush(), ending);
+        assert_eq!(journal.given_up(), 1);
+        assert_eq!(found(world, &format!("notice_number={number}")).await.len(), 1);
+    }
+}
+
 engines! {
     async fn lines_leave_when_their_time_has_passed(world: &World) {
         busy(world).await;
@@ -303,7 +451,7 @@ engines! {
             force,
         };
         let document = |id: &Value| What::Document(DocumentId::parse(id.as_str().unwrap()).unwrap());
-        let notice = || What::Notice(NoticeNumber::parse(&numbers[0]).unwrap());
+        let notice = || What::Notice(CreditorCode::parse(TOWN).unwrap(), NoticeNumber::parse(&numbers[0]).unwrap());
         let erase = async |wish: Erasure| -> Result<Erased, EraseError> {
             let desk = world.app.desk();
             let retention = &world.app.config().journal.retention;
@@ -388,8 +536,10 @@ engines! {
         assert_eq!(audit(&["show", id, "--request"]).stdout, get(&numbers[1], "").into_bytes());
         assert_eq!(read(&audit(&["show", id, "--json"]))["request"]["text"], get(&numbers[1], ""));
         let document = lines[2]["request"].as_str().unwrap();
-        let refused = audit(&["erase", "--notice", &numbers[1], "--reason", "x", "--by", "y"]);
+        let refused = audit(&["erase", "--notice", &numbers[1], "--creditor", TOWN, "--reason", "x", "--by", "y"]);
         assert_eq!(refused.status.code(), Some(1));
+        // A number alone is that of several creditors.
+        assert_eq!(audit(&["erase", "--notice", &numbers[1], "--reason", "x", "--by", "y"]).status.code(), Some(2));
         assert!(String::from_utf8_lossy(&refused.stderr).contains("--force"));
         let erased = audit(&["erase", "--json", "--document", document, "--reason", "art. 17", "--by", "y"]);
         assert_eq!(read(&erased)["documents"], json!([document]));
@@ -439,6 +589,11 @@ async fn every_search_uses_its_index() {
             "('', '', '', 'r-42', '0', 'z', 'z', 'z', 51)",
         ),
         (
+            "exchanges::BY_CREDITOR",
+            "exchanges_by_creditor",
+            "('', 'c7', '', '', '0', 'z', 'z', 'z', 51)",
+        ),
+        (
             "exchanges::BY_TIME",
             "exchanges_by_time",
             "('', '', '', '', '2026-01-05', '2026-01-06', 'z', 'z', 51)",
@@ -461,7 +616,7 @@ async fn every_search_uses_its_index() {
             "INSERT INTO exchanges (id, started_at, operation, outcome, http_status, duration_us, iuv, \
              notice_number, reference, creditor, chain, block, place, hash) {} SELECT 'e' || i, \
              '2026-01-' || substr('0' || CAST(1 + i / 1000 AS TEXT), -2, 2), 'o', 'OK', 200, 1, \
-             '020000000000' || CAST(10000 + i AS TEXT), '3', 'r-' || i, 'c', 'c', i / 64, i % 64, 'h' FROM n",
+             '020000000000' || CAST(10000 + i AS TEXT), '3', 'r-' || i, 'c' || (i % 200), 'c', i / 64, i % 64, 'h' FROM n",
             numbers(20_000)
         ),
         format!(

@@ -34,14 +34,14 @@ async fn page(world: &World, from: Option<&str>, headers: &[&str]) -> (u16, Stri
 }
 
 /// The whole number of a series, or nothing when there is no such series.
-fn series(text: &str, name: &str) -> Option<i64> {
+pub fn series(text: &str, name: &str) -> Option<i64> {
     let line = text
         .lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.map(|number| number.parse().unwrap())
 }
 
-async fn look(world: &World) -> String {
+pub async fn look(world: &World) -> String {
     let (status, kind, text) = page(world, Some("127.0.0.1:9"), &[]).await;
     assert_eq!(status, 200);
     assert_eq!(kind, "text/plain; version=0.0.4; charset=utf-8");

@@ -64,6 +64,7 @@ async fn columns(world: &World, table: &str) -> Vec<(String, bool)> {
                 "exchanges",
                 "links",
                 "to_number",
+                "pruned_months",
             ]
             .contains(&name.as_str());
             (name, !is_number)
@@ -96,7 +97,10 @@ engines! {
                         format!("replace(COALESCE({column}, 'x'), 'T', ' ')"),
                         format!("upper(COALESCE({column}, 'x'))"),
                     ],
-                    false => vec![format!("{column} + 1000"), format!("-7 - {column}")],
+                    false => vec![
+                        format!("COALESCE({column}, 0) + 1000"),
+                        format!("-7 - COALESCE({column}, 0)"),
+                    ],
                 };
                 for value in values {
                     let same = format!("SELECT CAST(COUNT(*) AS TEXT) FROM {table} WHERE {place} AND {column} = {value}");
@@ -170,6 +174,10 @@ engines! {
             ("lines_altered", vec![copy("3", "chain")]),
             ("line_twice", vec![copy("1", "chain")]),
             ("line_without_block", vec![copy("0", "'forged'")]),
+            // As if it were older than the chains, but of today; or in a chain that has no name.
+            ("line_outside_chain", vec![copy("0", "NULL")]),
+            ("line_outside_chain", vec![copy("0", "''")]),
+            ("line_unreadable", vec![copy("NULL", "chain")]),
             ("pruned_too_early", vec![
                 format!("DELETE FROM exchanges WHERE chain = '{journal}' AND block = 1"),
                 format!("UPDATE journal_blocks SET pruned_at = '2029-11-20T11:00:00.000Z' WHERE chain = '{journal}' AND number = 1"),

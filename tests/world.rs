@@ -298,7 +298,6 @@ impl World {
         let report = audit::verify(
             self.app.desk().store(),
             wish,
-            self.app.config().journal.retention,
             self.clock.now(),
             &mut listener,
         )

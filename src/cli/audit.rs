@@ -85,9 +85,12 @@ pub struct Erasing {
     /// One message, by its document's id
     #[arg(long, value_name = "ID")]
     document: Option<String>,
-    /// All messages of all exchanges about a notice
-    #[arg(long, value_parser = notice)]
+    /// All messages of all exchanges about a notice of the creditor that --creditor names
+    #[arg(long, value_parser = notice, requires = "creditor")]
     notice: Option<NoticeNumber>,
+    /// The fiscal code of the notice's creditor: others may have the same number
+    #[arg(long, value_name = "FISCAL_CODE", value_parser = creditor, conflicts_with = "document")]
+    creditor: Option<CreditorCode>,
     /// Why, for the journal
     #[arg(long)]
     reason: String,
@@ -120,12 +123,20 @@ pub(super) async fn run(command: Audit) -> Outcome {
     }
 }
 
-/// The configuration and the store, whose schema must be that of this program.
-async fn open(configured: &Configured) -> Result<(Config, Store), Box<dyn std::error::Error>> {
-    let config = configured.load()?;
-    if Store::is_missing(&config.database) {
-        return Err("there is no database yet".into());
+/// Whoever only reads never makes a database.
+pub(super) fn must_exist(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
+    match Store::is_missing(&config.database) {
+        true => Err("there is no database yet: run pagomensa migrate".into()),
+        false => Ok(()),
     }
+}
+
+/// The configuration and the store, whose schema must be that of this program.
+pub(super) async fn open(
+    configured: &Configured,
+) -> Result<(Config, Store), Box<dyn std::error::Error>> {
+    let config = configured.load()?;
+    must_exist(&config)?;
     let store = Store::open(&config.database).await?;
     if store.schema().await? != Schema::Current {
         return Err("the schema is not that of this program: run pagomensa migrate".into());
@@ -263,9 +274,9 @@ async fn show(showing: &Showing) -> Outcome {
 async fn take_out(erasing: Erasing) -> Outcome {
     let (config, store) = open(&erasing.reported.configured).await?;
     config.register()?;
-    let what = match (erasing.notice, &erasing.document) {
-        (Some(notice), _) => What::Notice(notice),
-        (None, document) => What::Document(
+    let what = match (erasing.creditor, erasing.notice, &erasing.document) {
+        (Some(creditor), Some(notice), _) => What::Notice(creditor, notice),
+        (_, _, document) => What::Document(
             document
                 .as_deref()
                 .and_then(DocumentId::parse)
@@ -277,7 +288,10 @@ async fn take_out(erasing: Erasing) -> Outcome {
             .iter()
             .find_map(|v| std::env::var(v).ok())
     };
-    let by = erasing.by.or_else(user).unwrap_or_default();
+    let by = erasing
+        .by
+        .or_else(user)
+        .ok_or("nobody is known to be logged in (USER is not set): say who with --by")?;
     for (name, text) in [("--reason", &erasing.reason), ("--by", &by)] {
         if text.trim().is_empty() {
             return Err(format!("{name} must say something: it stands in the journal").into());

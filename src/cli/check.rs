@@ -67,7 +67,13 @@ impl Finding {
 }
 
 pub(super) async fn run(reported: &Reported) -> Outcome {
-    let config = reported.configured.load()?;
+    let config = match reported.configured.load() {
+        Ok(config) => config,
+        Err(error) => {
+            let wrong = vec![chain(error.as_ref())];
+            return tell(reported.json, &[Finding::of("configuration", wrong)]);
+        }
+    };
     let (credentials, wrong) = certificates(&config);
     let mut shown = Finding::of("node certificates", wrong);
     for credential in &credentials {
@@ -85,14 +91,14 @@ pub(super) async fn run(reported: &Reported) -> Outcome {
             database(&config).await.err().into_iter().collect(),
         ),
     ];
+    tell(reported.json, &findings)
+}
+
+fn tell(json: bool, findings: &[Finding]) -> Outcome {
     let is_well = findings.iter().all(|finding| finding.wrong.is_empty());
     let values: Vec<Value> = findings.iter().map(Finding::value).collect();
     let lines: Vec<String> = findings.iter().flat_map(Finding::lines).collect();
-    answer(
-        reported.json,
-        &json!({ "ok": is_well, "findings": values }),
-        &lines,
-    )?;
+    answer(json, &json!({ "ok": is_well, "findings": values }), &lines)?;
     Ok(if is_well {
         ExitCode::SUCCESS
     } else {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::audit::must_exist;
 use super::{Outcome, Reported, answer};
 use crate::app::App;
 use crate::clock::{Clock, Ids};
@@ -38,8 +39,9 @@ pub(super) async fn run(command: Jobs) -> Outcome {
 }
 
 async fn list(reported: &Reported) -> Outcome {
-    let (app, _tasks) =
-        App::build(reported.configured.load()?, Clock::System, Ids::default()).await?;
+    let config = reported.configured.load()?;
+    must_exist(&config)?;
+    let (app, _tasks) = App::build(config, Clock::System, Ids::default()).await?;
     let mut conn = app.desk().store().read().await?;
     let runs = leases::list(&mut conn).await?;
     let mut values = vec![];
@@ -70,9 +72,20 @@ async fn list(reported: &Reported) -> Outcome {
 
 async fn run_now(named: &Named) -> Outcome {
     let config = named.reported.configured.load()?;
+    must_exist(&config)?;
     log::start(&config.log);
     let (app, _tasks) = App::build(config, Clock::System, Ids::default()).await?;
     let Some(job) = app.jobs().iter().find(|job| job.name == named.name) else {
+        let sections = [
+            ("ledger", "ledger", app.config().ledger.enabled),
+            ("aca", "aca", app.config().aca.enabled),
+        ];
+        let off = sections
+            .iter()
+            .find(|(job, _, enabled)| *job == named.name && !enabled);
+        if let Some((job, section, _)) = off {
+            return Err(format!("{job} is switched off ([{section}] enabled = false)").into());
+        }
         let names: Vec<&str> = app.jobs().iter().map(|job| job.name).collect();
         return Err(format!(
             "there is no job {}; there are: {}",

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand, builder::PossibleValuesParser};
 use serde_json::json;
 
+use super::audit::open;
 use super::{Outcome, Reported, answer};
 use crate::clock::{Clock, Ids};
 use crate::desk::keys::{NewKey, Role, Scope, create_as};
@@ -106,8 +107,7 @@ async fn make(new: New) -> Outcome {
 }
 
 async fn list(reported: &Reported) -> Outcome {
-    let config = reported.configured.load()?;
-    let store = Store::open(&config.database).await?;
+    let (_, store) = open(&reported.configured).await?;
     let mut conn = store.read().await?;
     let rows = keys::list(&mut conn).await?;
     let values: Vec<_> = rows
@@ -150,10 +150,9 @@ async fn list(reported: &Reported) -> Outcome {
 }
 
 async fn revoke(revocation: &Revocation) -> Outcome {
-    let config = revocation.reported.configured.load()?;
+    let (_, store) = open(&revocation.reported.configured).await?;
     let prefix = revocation.prefix.trim_start_matches("pm_");
     let prefix = prefix.split('_').next().unwrap_or_default();
-    let store = Store::open(&config.database).await?;
     let mut tx = store.write().await?;
     let revoked = keys::revoke(&mut tx, prefix, Clock::System.now()).await?;
     tx.commit().await?;

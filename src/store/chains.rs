@@ -3,6 +3,7 @@
 
 use sqlx::any::AnyRow;
 
+use super::exchanges::Kind;
 use super::statement::{bulks, statements};
 use super::{Columns, Conn, StoreError};
 use crate::domain::day::Instant;
@@ -16,7 +17,7 @@ pub struct Block {
     pub number: i64,
     /// The hash of the block before.
     pub previous: String,
-    /// The hash of everything here but `pruned_at`.
+    /// The hash of everything here but what tells of the removal.
     pub hash: String,
     /// The kinds of its exchanges, in the order of their words, joined by `+`.
     pub kinds: String,
@@ -32,6 +33,8 @@ pub struct Block {
     pub written_at: Instant,
     /// When its exchanges were removed because their time had passed.
     pub pruned_at: Option<Instant>,
+    /// For how many months they were to be kept then; nothing for marks that are older than this.
+    pub pruned_months: Option<i64>,
 }
 
 impl Block {
@@ -80,7 +83,7 @@ statements! {
         FROM exchanges WHERE chain > $1) AS first_ones";
 
     BLOCKS = "SELECT chain, number, previous, hash, kinds, exchanges, exchanges_digest, links, \
-        links_digest, written_at, pruned_at FROM journal_blocks WHERE chain = $1 AND number > $2 \
+        links_digest, written_at, pruned_at, pruned_months FROM journal_blocks WHERE chain = $1 AND number > $2 \
         ORDER BY number LIMIT $3";
 
     BLOCK = "SELECT chain, number, hash FROM journal_blocks WHERE chain = $1 AND number = $2";
@@ -89,10 +92,10 @@ statements! {
         WHERE chain = $1 AND number = $2 ORDER BY place";
 
     TO_PRUNE = "SELECT chain, number, previous, hash, kinds, exchanges, exchanges_digest, links, \
-        links_digest, written_at, pruned_at FROM journal_blocks WHERE pruned_at IS NULL \
+        links_digest, written_at, pruned_at, pruned_months FROM journal_blocks WHERE pruned_at IS NULL \
         AND exchanges > 0 AND kinds = $1 AND written_at < $2 ORDER BY written_at LIMIT $3";
 
-    MARK = "UPDATE journal_blocks SET pruned_at = $3 WHERE chain = $1 AND number = $2 \
+    MARK = "UPDATE journal_blocks SET pruned_at = $3, pruned_months = $4 WHERE chain = $1 AND number = $2 \
         AND pruned_at IS NULL";
 
     /// What a payment stands on stays as long as the payment.
@@ -102,6 +105,21 @@ statements! {
         WHERE payments.document = documents.id)";
 
     REMOVE_LINES = "DELETE FROM exchanges WHERE chain = $1 AND block = $2";
+
+    /// The end of a page of lines from before the chains. Those that began when there were chains are
+    /// none of them, and stay for whoever looks.
+    OLD_UPTO = "SELECT MAX(started_at) AS upto FROM (SELECT started_at FROM exchanges \
+        WHERE chain IS NULL AND kind = $1 AND started_at < $2 AND started_at < COALESCE( \
+        (SELECT MIN(written_at) FROM journal_blocks WHERE number = 1), 'z') \
+        ORDER BY started_at LIMIT $3) AS oldest";
+
+    REMOVE_OLD_PAPERS = "DELETE FROM documents WHERE id IN (SELECT request_document FROM exchanges \
+        WHERE chain IS NULL AND kind = $1 AND started_at <= $2 UNION SELECT reply_document \
+        FROM exchanges WHERE chain IS NULL AND kind = $1 AND started_at <= $2) AND NOT EXISTS \
+        (SELECT 1 FROM payments WHERE payments.document = documents.id)";
+
+    REMOVE_OLD_LINES = "DELETE FROM exchanges WHERE chain IS NULL AND kind = $1 \
+        AND started_at <= $2";
 }
 
 bulks! {
@@ -247,7 +265,8 @@ pub async fn links(
         .collect()
 }
 
-/// Blocks of exactly these kinds, written before an instant, whose exchanges are still there.
+/// Blocks of exactly these kinds, written before an instant, whose exchanges are still there. One that
+/// cannot be read is left out, with an error in the log: it must not keep the others.
 ///
 /// # Errors
 /// The database failed.
@@ -263,26 +282,43 @@ pub async fn to_prune(
         .bind(limit)
         .fetch_all(conn)
         .await?;
-    rows.iter()
-        .map(|row| {
-            read_block(&Columns {
-                table: "journal_blocks",
-                row,
-            })
-        })
-        .collect()
+    let blocks = rows.iter().filter_map(|row| {
+        let columns = Columns {
+            table: "journal_blocks",
+            row,
+        };
+        match read_block(&columns) {
+            Ok(block) => Some(block),
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    chain = columns.text("chain").ok(),
+                    block = columns.integer("number").ok(),
+                    "a block of the journal cannot be read: its lines stay"
+                );
+                None
+            }
+        }
+    });
+    Ok(blocks.collect())
 }
 
 /// Removes the exchanges of a block and their messages, but what a payment stands on, and marks the
-/// block. False, and nothing is done, when that was done before.
+/// block with the months for which they were to be kept. False, and nothing is done, when that was done before.
 ///
 /// # Errors
 /// The database failed.
-pub async fn prune(conn: &mut Conn, block: &Block, now: Instant) -> Result<bool, StoreError> {
+pub async fn prune(
+    conn: &mut Conn,
+    block: &Block,
+    months: i32,
+    now: Instant,
+) -> Result<bool, StoreError> {
     let marked = sqlx::query(MARK)
         .bind(block.chain.as_str())
         .bind(block.number)
         .bind(now.to_string())
+        .bind(i64::from(months))
         .execute(&mut *conn)
         .await?
         .rows_affected();
@@ -297,6 +333,42 @@ pub async fn prune(conn: &mut Conn, block: &Block, now: Instant) -> Result<bool,
             .await?;
     }
     Ok(true)
+}
+
+/// Removes about so many lines of a kind from before the chains that began before an instant, the
+/// oldest first, and their messages, but what a payment stands on; how many lines there were.
+///
+/// # Errors
+/// The database failed.
+pub async fn prune_old(
+    conn: &mut Conn,
+    kind: Kind,
+    before: Instant,
+    limit: i64,
+) -> Result<u64, StoreError> {
+    let row = sqlx::query(OLD_UPTO)
+        .bind(kind.as_str())
+        .bind(before.to_string())
+        .bind(limit)
+        .fetch_one(&mut *conn)
+        .await?;
+    let columns = Columns {
+        table: "exchanges",
+        row: &row,
+    };
+    let Some(upto) = columns.optional_text("upto")? else {
+        return Ok(0);
+    };
+    let mut removed = 0;
+    for sql in [REMOVE_OLD_PAPERS, REMOVE_OLD_LINES] {
+        removed = sqlx::query(sql)
+            .bind(kind.as_str())
+            .bind(upto.as_str())
+            .execute(&mut *conn)
+            .await?
+            .rows_affected();
+    }
+    Ok(removed)
 }
 
 fn read_head(row: &AnyRow) -> Result<Head, StoreError> {
@@ -324,5 +396,6 @@ fn read_block(columns: &Columns<'_>) -> Result<Block, StoreError> {
         links_digest: columns.text("links_digest")?,
         written_at: columns.exact_instant("written_at")?,
         pruned_at: columns.optional("pruned_at", Instant::parse)?,
+        pruned_months: columns.optional_integer("pruned_months")?,
     })
 }

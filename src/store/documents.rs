@@ -8,6 +8,7 @@ use super::{Columns, Conn, StoreError};
 use crate::domain::day::Instant;
 use crate::domain::ids::{DocumentId, ExchangeId};
 use crate::domain::notice::NoticeNumber;
+use crate::domain::party::CreditorCode;
 use crate::store::exchanges::Kind;
 
 /// Bytes to keep.
@@ -34,7 +35,7 @@ statements! {
     OF_NOTICE = "SELECT d.id, d.kind, d.sha256, d.stored_at, d.erased_at, e.kind AS line, \
         (SELECT MIN(p.id) FROM payments p WHERE p.document = d.id) AS payment FROM exchanges e \
         JOIN documents d ON d.id = e.request_document OR d.id = e.reply_document \
-        WHERE e.iuv = $1 AND e.notice_number = $2 ORDER BY d.id";
+        WHERE e.iuv = $1 AND e.notice_number = $2 AND e.creditor = $3 ORDER BY d.id";
 
     OF_ID = "SELECT d.id, d.kind, d.sha256, d.stored_at, d.erased_at, \
         (SELECT MIN(e.kind) FROM exchanges e WHERE e.started_at = d.stored_at \
@@ -157,17 +158,20 @@ pub async fn erasable(conn: &mut Conn, id: &DocumentId) -> Result<Option<Erasabl
     row.as_ref().map(read_erasable).transpose()
 }
 
-/// The messages of every exchange about a notice, to be erased.
+/// The messages of every exchange about a creditor's notice, to be erased: another creditor may have
+/// the same number.
 ///
 /// # Errors
 /// The database failed.
 pub async fn of_notice(
     conn: &mut Conn,
+    creditor: &CreditorCode,
     notice: &NoticeNumber,
 ) -> Result<Vec<Erasable>, StoreError> {
     let rows = sqlx::query(OF_NOTICE)
         .bind(notice.iuv().as_str())
         .bind(notice.as_str())
+        .bind(creditor.as_str())
         .fetch_all(conn)
         .await?;
     rows.iter().map(read_erasable).collect()

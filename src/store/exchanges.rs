@@ -212,6 +212,20 @@ statements! {
         "AND e.id < $8 AND $7 <> '' ORDER BY e.id DESC LIMIT $9"
     );
 
+    /// Everything is compared behind the creditor, so that no engine prefers the index by time, in
+    /// which the lines of all others stand too.
+    BY_CREDITOR = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM ",
+        joins!(),
+        " WHERE e.creditor = $2 AND $1 = '' AND ($3 = '' OR e.notice_number = $3) \
+         AND ($4 = '' OR e.reference = $4) AND (e.creditor, e.started_at) >= ($2, $5) \
+         AND (e.creditor, e.started_at) < ($2, $6) \
+         AND (e.creditor, e.started_at, e.id) < ($2, $7, $8) \
+         ORDER BY e.creditor DESC, e.started_at DESC, e.id DESC LIMIT $9"
+    );
+
     BY_TIME = search!(
         "$1 = ''",
         "AND (e.started_at, e.id) < ($7, $8) ORDER BY e.started_at DESC, e.id DESC LIMIT $9"
@@ -223,6 +237,15 @@ statements! {
 
     /// Lines that are older than the chains.
     UNCHAINED = "SELECT COUNT(*) AS n FROM exchanges WHERE chain IS NULL";
+
+    /// Lines in no chain that began when there were chains, or in a chain without a name.
+    OUTSIDE = "SELECT id FROM exchanges WHERE chain IS NULL AND started_at >= \
+        (SELECT MIN(written_at) FROM journal_blocks WHERE number = 1) \
+        UNION ALL SELECT id FROM exchanges WHERE chain = '' LIMIT $1";
+
+    /// Lines of a chain that name no block or no place in it.
+    UNPLACED = "SELECT id FROM exchanges WHERE chain = $1 AND (block IS NULL OR place IS NULL) \
+        LIMIT $2";
 }
 
 bulks! {
@@ -278,10 +301,15 @@ pub async fn insert(conn: &mut Conn, lines: &[Chained<'_>]) -> Result<(), StoreE
 /// Before and after every instant.
 const EVER: (&str, &str) = ("0", "z");
 
-/// A page of what matches, newest first.
+fn length<T>(rows: &[T]) -> i64 {
+    i64::try_from(rows.len()).unwrap_or(i64::MAX)
+}
+
+/// A page of what matches, newest first. A line that cannot be read is left out, with an error in the
+/// log: it must not hide all others.
 ///
 /// # Errors
-/// The database failed, or holds a line that cannot be read.
+/// The database failed.
 pub async fn search(
     conn: &mut Conn,
     search: &Search,
@@ -290,26 +318,49 @@ pub async fn search(
     let sql = match (&search.iuv, &search.reference) {
         (Some(_), _) => BY_IUV,
         (None, Some(_)) => BY_REFERENCE,
+        (None, None) if search.creditor.is_some() => BY_CREDITOR,
         (None, None) => BY_TIME,
     };
     let instant = |at: Option<Instant>, ever: &str| at.map_or(ever.to_owned(), |at| at.to_string());
-    let (before_at, before_id) = match &search.before {
-        Some((at, id)) => (at.to_string(), id.as_str()),
-        None => (EVER.1.to_owned(), EVER.1),
+    let (mut before_at, mut before_id) = match &search.before {
+        Some((at, id)) => (at.to_string(), id.clone()),
+        None => (EVER.1.to_owned(), EVER.1.to_owned()),
     };
-    let rows = sqlx::query(sql)
-        .bind(search.iuv.as_deref().unwrap_or_default())
-        .bind(search.creditor.as_deref().unwrap_or_default())
-        .bind(search.notice.as_deref().unwrap_or_default())
-        .bind(search.reference.as_deref().unwrap_or_default())
-        .bind(instant(search.from, EVER.0))
-        .bind(instant(search.until, EVER.1))
-        .bind(before_at)
-        .bind(before_id)
-        .bind(limit)
-        .fetch_all(conn)
-        .await?;
-    rows.iter().map(found).collect()
+    let mut page = vec![];
+    loop {
+        let wanted = limit.saturating_sub(length(&page));
+        let rows = sqlx::query(sql)
+            .bind(search.iuv.as_deref().unwrap_or_default())
+            .bind(search.creditor.as_deref().unwrap_or_default())
+            .bind(search.notice.as_deref().unwrap_or_default())
+            .bind(search.reference.as_deref().unwrap_or_default())
+            .bind(instant(search.from, EVER.0))
+            .bind(instant(search.until, EVER.1))
+            .bind(before_at)
+            .bind(before_id)
+            .bind(wanted)
+            .fetch_all(&mut *conn)
+            .await?;
+        page.extend(rows.iter().filter_map(|row| match found(row) {
+            Ok(line) => Some(line),
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    exchange = row.try_get::<String, _>("id").ok(),
+                    "a line of the journal cannot be read and is left out"
+                );
+                None
+            }
+        }));
+        // A short page would seem the last one: what was left out is made up for.
+        let Some(last) = rows.last().filter(|_| length(&rows) == wanted) else {
+            return Ok(page);
+        };
+        if length(&page) >= limit {
+            return Ok(page);
+        }
+        (before_at, before_id) = (last.try_get("started_at")?, last.try_get("id")?);
+    }
 }
 
 /// The exchange with this id.
@@ -342,6 +393,29 @@ pub async fn exists(conn: &mut Conn, id: &ExchangeId) -> Result<bool, StoreError
 /// The database failed.
 pub async fn unchained(conn: &mut Conn) -> Result<i64, StoreError> {
     Ok(sqlx::query(UNCHAINED).fetch_one(conn).await?.try_get("n")?)
+}
+
+/// Lines that are in no chain although they began when there were chains already, or in one without
+/// a name.
+///
+/// # Errors
+/// The database failed.
+pub async fn outside(conn: &mut Conn, limit: i64) -> Result<Vec<String>, StoreError> {
+    let rows = sqlx::query(OUTSIDE).bind(limit).fetch_all(conn).await?;
+    rows.iter().map(|row| Ok(row.try_get("id")?)).collect()
+}
+
+/// Lines of a chain that name no block or no place in it.
+///
+/// # Errors
+/// The database failed.
+pub async fn unplaced(conn: &mut Conn, chain: &str, limit: i64) -> Result<Vec<String>, StoreError> {
+    let rows = sqlx::query(UNPLACED)
+        .bind(chain)
+        .bind(limit)
+        .fetch_all(conn)
+        .await?;
+    rows.iter().map(|row| Ok(row.try_get("id")?)).collect()
 }
 
 fn found(row: &AnyRow) -> Result<Found, StoreError> {

@@ -50,11 +50,13 @@ statements! {
         q.erased_at AS request_erased_at, q.erasure AS request_erasure, r.kind AS reply_kind, \
         r.stored_at AS reply_stored_at, r.bytes AS reply_bytes, r.erased_at AS reply_erased_at, \
         r.erasure AS reply_erasure FROM ",
-        joins!(), " WHERE e.chain = $1 AND (e.block, e.place) > ($2, $3) \
+        joins!(), " WHERE e.chain = $1 AND e.place IS NOT NULL \
+        AND (e.block, e.place) > ($2, $3) \
         ORDER BY e.block, e.place LIMIT $4");
 }
 
-/// Lines of a chain after this block and place, in order, with their messages.
+/// Lines of a chain after this block and place, in order, with their messages; not those that name no
+/// block or no place.
 ///
 /// # Errors
 /// The database failed.

@@ -388,6 +388,10 @@ impl Columns<'_> {
         Ok(self.row.try_get(column)?)
     }
 
+    fn optional_integer(&self, column: &'static str) -> Result<Option<i64>, StoreError> {
+        Ok(self.row.try_get(column)?)
+    }
+
     fn cents(&self, column: &'static str) -> Result<Cents, StoreError> {
         self.integer(column).map(Cents::new)
     }

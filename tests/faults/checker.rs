@@ -113,14 +113,13 @@ async fn chains(url: &str, faults: &mut Vec<String>) {
     let mut config = Config::with("").unwrap();
     config.database.url = url.to_owned().into();
     let store = Store::open(&config.database).await.unwrap();
-    let retention = config.journal.retention;
     let mut listener = |event: Event<'_>| {
         if let Event::Violation(violation) = event {
             faults.push(format!("the journal: {violation:?}"));
         }
     };
     let now = Clock::System.now();
-    let proof = verify(&store, Wish::default(), retention, now, &mut listener);
+    let proof = verify(&store, Wish::default(), now, &mut listener);
     proof.await.unwrap();
     store.close().await;
 }

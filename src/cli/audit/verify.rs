@@ -58,9 +58,8 @@ pub(super) async fn run(proving: Proving) -> Outcome {
         }
         Event::Progress(_) => {}
     };
-    let retention = config.journal.retention;
     let now = Clock::System.now();
-    let report = verify(&store, wish, retention, now, &mut listener).await?;
+    let report = verify(&store, wish, now, &mut listener).await?;
     if told > 0 {
         let _ = writeln!(std::io::stderr());
     }

@@ -7,7 +7,6 @@
 use std::collections::BTreeSet;
 
 use super::proof::Proof;
-use crate::config::Retention;
 use crate::domain::day::{Day, Instant};
 use crate::store::chains::Head;
 use crate::store::{Store, StoreError, chains, exchanges};
@@ -94,12 +93,12 @@ pub type Listener<'a> = &'a mut (dyn FnMut(Event<'_>) + Send);
 pub async fn verify(
     store: &Store,
     wish: Wish,
-    retention: Retention,
     now: Instant,
     listener: Listener<'_>,
 ) -> Result<Report, StoreError> {
-    let mut proof = Proof::new(store.read().await?, &wish, retention, now, listener);
+    let mut proof = Proof::new(store.read().await?, &wish, now, listener);
     proof.report.before_the_chain = exchanges::unchained(&mut proof.conn).await?;
+    proof.outside().await?;
     let mut chain = String::new();
     while let Some(next) = chains::next_chain(&mut proof.conn, &chain).await? {
         proof.chain(&next).await?;

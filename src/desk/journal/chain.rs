@@ -197,6 +197,7 @@ impl Chain {
             links_digest: hash::links(&links),
             written_at: now,
             pruned_at: None,
+            pruned_months: None,
         };
         block.hash = hash::block(&block);
         self.state().tried.push(block.head());

@@ -12,6 +12,7 @@ use crate::config::Retention;
 use crate::domain::day::Instant;
 use crate::domain::ids::{DocumentId, ExchangeId};
 use crate::domain::notice::NoticeNumber;
+use crate::domain::party::CreditorCode;
 use crate::store::documents::{Document, Erasable};
 use crate::store::exchanges::{Direction, Exchange, Kind};
 use crate::store::{Conn, Store, StoreError, documents, exchanges};
@@ -22,8 +23,9 @@ use crate::wire::digest::sha256;
 pub enum What {
     /// One.
     Document(DocumentId),
-    /// Those of every exchange about a notice.
-    Notice(NoticeNumber),
+    /// Those of every exchange about this creditor's notice. A number alone is not enough: it is
+    /// unique only within its creditor.
+    Notice(CreditorCode, NoticeNumber),
 }
 
 /// A wish to erase.
@@ -100,7 +102,7 @@ pub async fn erase(
             .await?
             .into_iter()
             .collect(),
-        What::Notice(notice) => documents::of_notice(&mut tx, notice).await?,
+        What::Notice(creditor, notice) => documents::of_notice(&mut tx, creditor, notice).await?,
     };
     // What an erasure says of itself is never erased: the chain would have no account of it.
     let found: Vec<Erasable> = found
@@ -186,9 +188,9 @@ fn line(
     stopwatch: Stopwatch,
     now: Instant,
 ) -> Exchange {
-    let notice = match &wish.what {
-        What::Notice(notice) => Some(notice),
-        What::Document(_) => None,
+    let (creditor, notice) = match &wish.what {
+        What::Notice(creditor, notice) => (Some(creditor), Some(notice)),
+        What::Document(_) => (None, None),
     };
     Exchange {
         id: ExchangeId::new(ids.next(now)),
@@ -199,7 +201,7 @@ fn line(
         operation: "erase".to_owned(),
         address: None,
         peer: Some(wish.by.clone()),
-        creditor: None,
+        creditor: creditor.map(ToString::to_string),
         notice: notice.map(ToString::to_string),
         iuv: notice.map(|notice| notice.iuv().to_string()),
         reference: None,

@@ -6,20 +6,22 @@ use sqlx::Any;
 use sqlx::pool::PoolConnection;
 
 use super::audit::{Event, Listener, Report, Violation, Wish};
+use super::erasure;
 use super::hash::{self, GENESIS};
 use super::pages::Lines;
-use super::{erasure, retention};
 use crate::config::Retention;
 use crate::domain::day::{Day, Instant};
 use crate::domain::ids::ExchangeId;
-use crate::store::StoreError;
 use crate::store::chains::{self, Block, Head};
 use crate::store::exchanges::Kind;
 use crate::store::lines::{Line, Stored};
+use crate::store::{StoreError, exchanges};
 use crate::wire::digest::sha256;
 
 /// Blocks on a page.
 const BLOCKS: i64 = 500;
+/// Lines outside the chains that are told, at most.
+const STRAYS: i64 = 1_000;
 
 /// A proof on its way.
 pub(super) struct Proof<'a> {
@@ -27,7 +29,6 @@ pub(super) struct Proof<'a> {
     pub(super) report: Report,
     since: Option<Instant>,
     anchors: BTreeSet<String>,
-    retention: Retention,
     now: Instant,
     listener: Listener<'a>,
     /// The erasure that was asked for last, and what it accounts for.
@@ -38,7 +39,6 @@ impl<'a> Proof<'a> {
     pub(super) fn new(
         conn: PoolConnection<Any>,
         wish: &Wish,
-        retention: Retention,
         now: Instant,
         listener: Listener<'a>,
     ) -> Proof<'a> {
@@ -47,7 +47,6 @@ impl<'a> Proof<'a> {
             report: Report::default(),
             since: wish.since.map(Day::start_in_rome),
             anchors: wish.anchors.clone(),
-            retention,
             now,
             listener,
             account: None,
@@ -92,6 +91,37 @@ impl<'a> Proof<'a> {
         });
     }
 
+    /// Tells the lines that are in no chain although there were chains when they began.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(super) async fn outside(&mut self) -> Result<(), StoreError> {
+        for id in exchanges::outside(&mut self.conn, STRAYS).await? {
+            self.tell(Violation {
+                code: "line_outside_chain",
+                chain: None,
+                block: None,
+                exchange: Some(id),
+                detail: "it is in no chain, but began after the first block was written".to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Tells the lines of a chain that name no block or no place in it.
+    async fn unplaced(&mut self, chain: &str) -> Result<(), StoreError> {
+        for id in exchanges::unplaced(&mut self.conn, chain, STRAYS).await? {
+            self.tell(Violation {
+                code: "line_unreadable",
+                chain: Some(chain.to_owned()),
+                block: None,
+                exchange: Some(id),
+                detail: "it names no block, or no place in it".to_owned(),
+            });
+        }
+        Ok(())
+    }
+
     /// Proves a chain up to the head that it has now.
     ///
     /// # Errors
@@ -101,6 +131,7 @@ impl<'a> Proof<'a> {
         let upto = head.as_ref().map_or(0, |head| head.number);
         self.report.chains += 1;
         self.report.heads.extend(head);
+        self.unplaced(chain).await?;
         let mut lines = Lines::of(chain);
         let mut is_reading = self.since.is_none();
         let mut previous = Some(GENESIS.to_owned());
@@ -160,9 +191,16 @@ impl<'a> Proof<'a> {
         if block.links > 0 || *number == 1 {
             self.links(block).await?;
         }
+        if block.pruned_at.is_none() && block.pruned_months.is_some() {
+            let detail = "it is marked as emptied without a moment";
+            self.block_fault("block_altered", chain, *number, detail);
+        }
         if let Some(pruned_at) = block.pruned_at {
             self.report.pruned += 1;
-            let months = retention::months_of(&self.retention, &block.kinds);
+            // By the months of then: a retention that is raised later does not bring lines back.
+            let least = i64::from(Retention::LEGAL_MINIMUM);
+            let months = block.pruned_months.unwrap_or(least).max(least);
+            let months = i32::try_from(months).unwrap_or(i32::MAX / 2);
             let due = block.written_at.plus_months(months);
             if due > pruned_at || due > self.now {
                 let detail = format!("its lines were to be kept until {due}");

@@ -11,6 +11,8 @@ use crate::store::{Store, StoreError, chains};
 
 /// Blocks that are emptied in one transaction: receipts wait for no longer than that takes.
 const BLOCKS: i64 = 16;
+/// Lines from before the chains that are removed in one transaction.
+const LINES: i64 = 256;
 
 /// For how many months a line of this kind is kept.
 pub fn months(retention: &Retention, kind: Kind) -> i32 {
@@ -57,7 +59,8 @@ fn sets() -> impl Iterator<Item = String> {
 /// The store failed.
 pub async fn prune(store: &Store, retention: &Retention, now: Instant) -> Result<bool, StoreError> {
     for kinds in sets() {
-        let before = now.plus_months(-months_of(retention, &kinds));
+        let months = months_of(retention, &kinds);
+        let before = now.plus_months(-months);
         let blocks = {
             let mut conn = store.read().await?;
             chains::to_prune(&mut conn, &kinds, before, BLOCKS).await?
@@ -68,7 +71,7 @@ pub async fn prune(store: &Store, retention: &Retention, now: Instant) -> Result
         let mut tx = store.write().await?;
         let mut lines = 0;
         for block in &blocks {
-            if chains::prune(&mut tx, block, now).await? {
+            if chains::prune(&mut tx, block, months, now).await? {
                 lines += block.exchanges;
             }
         }
@@ -80,6 +83,25 @@ pub async fn prune(store: &Store, retention: &Retention, now: Instant) -> Result
             "lines of the journal have had their time and are removed"
         );
         return Ok(true);
+    }
+    prune_old(store, retention, now).await
+}
+
+/// The same for lines from before the chains, which are in no block.
+async fn prune_old(store: &Store, retention: &Retention, now: Instant) -> Result<bool, StoreError> {
+    for kind in Kind::ALL {
+        let before = now.plus_months(-months(retention, kind));
+        let mut tx = store.write().await?;
+        let lines = chains::prune_old(&mut tx, kind, before, LINES).await?;
+        tx.commit().await?;
+        if lines > 0 {
+            tracing::info!(
+                kind = kind.as_str(),
+                lines,
+                "lines from before the journal's chains have had their time and are removed"
+            );
+            return Ok(true);
+        }
     }
     Ok(false)
 }

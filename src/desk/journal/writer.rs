@@ -16,6 +16,15 @@ const BATCH: usize = 128;
 /// Pause after a failed write.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// How the writing of entries has ended.
+enum End {
+    Written,
+    /// The database will never take them as they are.
+    Refused,
+    /// We are about to stop, and the database does not answer.
+    Stopped,
+}
+
 impl Shared {
     /// Writes what is noted until every journal is gone and nothing waits any more.
     pub(super) async fn write_all(
@@ -54,12 +63,35 @@ impl Shared {
         }
     }
 
-    /// Writes entries, again and again until the database takes them; when we are about to stop,
-    /// three times. Entries that the database will not take are tried alone, and given up with an
-    /// error in the log: one that can never be written must not keep all others from it.
+    /// Writes entries. Those that the database will not take together are tried alone, and what it
+    /// will not take alone either is given up with an error in the log: one that can never be written
+    /// must not keep all others from it.
     async fn write(&self, entries: &[Entry], notes: &mpsc::Receiver<Note>) {
+        match self.insist(entries, false, notes).await {
+            End::Written => return,
+            End::Stopped => return self.give_up(entries.len()),
+            End::Refused => {}
+        }
+        for (index, entry) in entries.iter().enumerate() {
+            match self.insist(std::slice::from_ref(entry), true, notes).await {
+                End::Written => {}
+                End::Stopped => return self.give_up(entries.len() - index),
+                End::Refused => {
+                    self.give_up(1);
+                    tracing::error!(
+                        exchange = %entry.exchange.id,
+                        "an exchange cannot be written and is given up"
+                    );
+                }
+            }
+        }
+    }
+
+    /// Tries to write entries in one transaction, again and again until the database takes or refuses
+    /// them; when we are about to stop, three times.
+    async fn insist(&self, entries: &[Entry], is_again: bool, notes: &mpsc::Receiver<Note>) -> End {
         let mut tries = 0;
-        while let Err(error) = self.try_write(entries, tries > 0).await {
+        while let Err(error) = self.try_write(entries, is_again || tries > 0).await {
             tries += 1;
             if error.is_contention() && tries == 1 {
                 // Our own commit of before, which had not answered: now it can be seen.
@@ -72,26 +104,14 @@ impl Shared {
                 "the journal cannot be written"
             );
             if error.is_refusal() {
-                return self.write_alone(entries).await;
+                return End::Refused;
             }
             if notes.is_closed() && tries >= 3 {
-                return self.give_up(entries.len());
+                return End::Stopped;
             }
             tokio::time::sleep(PAUSE).await;
         }
-    }
-
-    async fn write_alone(&self, entries: &[Entry]) {
-        for entry in entries {
-            if let Err(error) = self.try_write(std::slice::from_ref(entry), true).await {
-                self.give_up(1);
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    exchange = %entry.exchange.id,
-                    "an exchange cannot be written and is given up"
-                );
-            }
-        }
+        End::Written
     }
 
     /// Writes entries in one transaction. On a further try they may be written already, by a commit
