@@ -18,7 +18,7 @@ mod tests;
 use axum::Router;
 use axum::routing::{get, post};
 
-pub(crate) use aca::{Position, pay_position};
+pub(crate) use aca::{Position, pay_notice, pay_position};
 pub(crate) use rate::{Meter, SETTING as RATES};
 
 use crate::town::Shared;

@@ -82,6 +82,7 @@ impl Database {
         {
             return Ok(None);
         }
+        platform::pay_notice(&mut transaction, &paid.creditor, &paid.notice_number, now).await?;
         sqlx::query(KEEP)
             .bind(&paid.creditor)
             .bind(&paid.receipt_id)

@@ -27,7 +27,7 @@ use crate::town::{Shared, Town};
 use crate::web::extract::Params;
 use request::PositionRequest;
 use store::Filed;
-pub(crate) use store::{Position, pay_position};
+pub(crate) use store::{Position, pay_notice, pay_position};
 
 /// Most positions one list shows.
 const POSITIONS_MAX: i64 = 10_000;

@@ -24,6 +24,8 @@ const CLOSE: &str = "UPDATE positions SET state = 'INVALID', calls = calls + 1, 
     WHERE creditor = $1 AND iuv = $2";
 const PAY: &str = "UPDATE positions SET state = 'PAID', updated_at = $3 \
     WHERE creditor = $1 AND iuv = $2 AND state = 'VALID' AND pay_stand_in = 1";
+const PAY_NAV: &str = "UPDATE positions SET state = 'PAID', updated_at = $3 \
+    WHERE creditor = $1 AND nav = $2 AND state = 'VALID'";
 const LIST: &str = "SELECT * FROM positions WHERE ($1 = '' OR creditor = $1) \
     AND ($2 = '' OR nav = $2) ORDER BY updated_at DESC, creditor, nav LIMIT $3";
 
@@ -37,7 +39,7 @@ pub(crate) enum AcaState {
     Expired,
     /// Closed with amount 0.
     Invalid,
-    /// Paid in stand-in.
+    /// Paid through the node, in stand-in or not.
     Paid,
 }
 
@@ -210,6 +212,19 @@ pub(crate) async fn pay_position(
         .bind(&position.iuv)
         .bind(now.to_string());
     Ok(pay.execute(transaction).await?.rows_affected() == 1)
+}
+
+/// Marks what the archive holds of a notice, if anything, as paid, inside the transaction of its
+/// payment at the creditor: what was paid through the node cannot be paid again in stand-in.
+pub(crate) async fn pay_notice(
+    transaction: &mut SqliteConnection,
+    creditor: &str,
+    nav: &str,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let pay = sqlx::query(PAY_NAV).bind(creditor).bind(nav);
+    pay.bind(now.to_string()).execute(transaction).await?;
+    Ok(())
 }
 
 /// A row as a position; that it expired follows from the clock.

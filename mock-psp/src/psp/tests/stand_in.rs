@@ -145,6 +145,24 @@ async fn gpd_keeps_the_receipts_of_stand_in_payments() {
 }
 
 #[tokio::test]
+async fn what_was_paid_at_the_creditor_is_not_paid_again_in_stand_in() {
+    let gateway = StandIn::start(good).await;
+    let world = TestWorld::beside(&gateway.url).await;
+    assert_eq!(file(&world, json!({})).await.status, StatusCode::OK);
+    let first = pay(&world, json!({"receipt_id": "p1"})).await;
+    assert_eq!(first["paid"], true, "{first}");
+    let listed = world.get("/aca/positions").await.json();
+    assert_eq!(listed["data"][0]["state"], "PAID");
+    let again = json!({"stand_in": true, "receipt_id": "p2"});
+    let again = pay(&world, again).await;
+    assert_eq!(again["paid"], false, "{again}");
+    assert_eq!(
+        again["fault"]["code"],
+        "PPT_STAZIONE_INT_PA_IRRAGGIUNGIBILE"
+    );
+}
+
+#[tokio::test]
 async fn what_is_not_payable_in_stand_in_is_not_paid() {
     let gateway = StandIn::start(good).await;
     let world = TestWorld::beside(&gateway.url).await;
