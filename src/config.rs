@@ -13,7 +13,7 @@ mod services;
 
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 pub use creditors::{CreditorConfig, NumberingConfig, ReceiptsConfig, RepeatedConfig};
@@ -282,10 +282,11 @@ impl Config {
     /// The subscription key of the archive, from its file when one is named.
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// The file cannot be read, or the archive is told and there is no key.
     pub fn aca_key(&self) -> Result<SecretString, ConfigError> {
         let aca = &self.aca;
-        secret(
+        needed(
+            aca.enabled,
             "aca.subscription_key_file",
             &aca.subscription_key_file,
             &aca.subscription_key,
@@ -295,10 +296,11 @@ impl Config {
     /// The subscription key of BizEvents, from its file when one is named.
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// The file cannot be read, or receipts are looked for and there is no key.
     pub fn bizevents_key(&self) -> Result<SecretString, ConfigError> {
         let receipts = &self.receipts;
-        secret(
+        needed(
+            receipts.enabled,
             "receipts.bizevents_key_file",
             &receipts.bizevents_key_file,
             &receipts.bizevents_key,
@@ -308,15 +310,33 @@ impl Config {
     /// The subscription key of GPD, from its file when one is named.
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// The file cannot be read, or receipts are looked for and there is no key.
     pub fn gpd_key(&self) -> Result<SecretString, ConfigError> {
         let receipts = &self.receipts;
-        secret(
+        needed(
+            receipts.enabled,
             "receipts.gpd_key_file",
             &receipts.gpd_key_file,
             &receipts.gpd_key,
         )
     }
+}
+
+/// The same for a secret without which what is enabled cannot work.
+fn needed(
+    enabled: bool,
+    key: &str,
+    file: &Path,
+    value: &SecretString,
+) -> Result<SecretString, ConfigError> {
+    let read = secret(key, file, value)?;
+    if enabled && read.expose_secret().is_empty() {
+        return Err(ConfigError::Mistakes(vec![Mistake {
+            key: key.trim_end_matches("_file").to_owned(),
+            message: format!("is not set, and neither is {key}"),
+        }]));
+    }
+    Ok(read)
 }
 
 /// A secret, from its file when one is named.

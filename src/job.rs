@@ -29,7 +29,8 @@ pub enum Progress {
         /// When something will be due, if that is known.
         until: Option<Instant>,
     },
-    /// There is something to do, and it cannot be done before somebody helps.
+    /// There is something to do, and it cannot be done before somebody helps: such a run counts as
+    /// one that failed.
     Held {
         /// When it is tried again all the same.
         until: Instant,
@@ -188,7 +189,8 @@ impl Holder {
         if let Err(JobError::Store(_)) = &ended {
             self.metrics.store_error("job");
         }
-        self.metrics.job(job.name, ended.is_ok(), self.clock.now());
+        let is_well = matches!(&ended, Ok(Progress::More | Progress::Rest { .. }));
+        self.metrics.job(job.name, is_well, self.clock.now());
         let error = match &ended {
             Ok(Progress::Held { why, .. }) => Some((*why).to_owned()),
             Ok(_) => None,

@@ -117,9 +117,15 @@ impl Courier {
             .ready_chunks(self.in_flight);
         let mut deliveries = std::pin::pin!(deliveries);
         // Written down as they end: one account that waits for a time-out delays no other.
+        let mut recorded = Ok(());
         while let Some(tries) = deliveries.next().await {
-            self.record(tries.into_iter().flatten().collect()).await?;
+            match self.record(tries.into_iter().flatten().collect()).await {
+                // The run fails, and not before the others have been delivered.
+                Err(error) if error.is_refusal() => recorded = Err(error),
+                other => other?,
+            }
         }
+        recorded?;
         if due.is_full {
             return Ok(Progress::More);
         }
@@ -129,13 +135,35 @@ impl Courier {
         })
     }
 
-    /// Writes down what became of tries.
+    /// Writes down what became of tries, each alone when the store refuses them together.
+    ///
+    /// # Errors
+    /// The store failed. When it is a refusal, the others are written down: the entry that is refused
+    /// is delivered again, which has no effect.
     async fn record(&self, tries: Vec<Try>) -> Result<(), StoreError> {
+        match self.record_together(&tries).await {
+            // One of them: alone it cannot stop the others.
+            Err(error) if error.is_refusal() => {
+                let mut recorded = Ok(());
+                for one in tries {
+                    match self.record_together(&[one]).await {
+                        Err(error) if error.is_refusal() => recorded = Err(error),
+                        other => other?,
+                    }
+                }
+                recorded
+            }
+            recorded => recorded,
+        }
+    }
+
+    /// Writes down what became of tries, all or nothing.
+    async fn record_together(&self, tries: &[Try]) -> Result<(), StoreError> {
         if tries.is_empty() {
             return Ok(());
         }
         let now = self.clock.now();
-        let (attempts, found): (Vec<Attempt>, Vec<Option<Case>>) = tries.into_iter().unzip();
+        let (attempts, found): (Vec<Attempt>, Vec<Option<Case>>) = tries.iter().cloned().unzip();
         let mut tx = self.store.write().await?;
         entries::record(&mut tx, &attempts, now).await?;
         let opened: Vec<OpenCase> = found

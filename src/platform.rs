@@ -19,7 +19,7 @@ use crate::clock::{Clock, Ids, Stopwatch};
 use crate::desk::Desk;
 use crate::desk::journal::{Journal, Outbound, Reply, Subject};
 use crate::domain::day::Instant;
-use crate::domain::text::cut;
+use crate::domain::text::{cut, storable};
 use crate::store::rates::{self, Pace};
 use crate::store::{Conn, StoreError};
 
@@ -137,6 +137,20 @@ impl Service {
             service,
             source: error.into(),
         })?;
+        let is_near = match url.host_str() {
+            Some("localhost") => true,
+            Some(host) => host
+                .trim_matches(['[', ']'])
+                .parse::<std::net::IpAddr>()
+                .is_ok_and(|address| address.is_loopback()),
+            None => false,
+        };
+        if url.scheme() != "https" && !is_near {
+            tracing::warn!(
+                service,
+                "the service is called without TLS: everybody on the way can read the key"
+            );
+        }
         let http = Client::builder()
             .timeout(settings.timeout)
             .connect_timeout(settings.timeout)
@@ -212,6 +226,25 @@ impl Service {
         })
     }
 
+    /// Until when the service is left alone because it does not know our key, if it is.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn wrong_key_until(
+        &self,
+        conn: &mut Conn,
+        now: Instant,
+    ) -> Result<Option<Instant>, StoreError> {
+        let pace = rates::read(conn, self.name).await?;
+        Ok(match pace.and_then(|pace| held(&pace, now)) {
+            Some(Allowance::Held {
+                until,
+                is_key: true,
+            }) => Some(until),
+            _ => None,
+        })
+    }
+
     /// Leaves the service alone when an answer asks for it: too many calls, or a key that is not
     /// accepted. Called in the transaction that writes the answer down.
     ///
@@ -245,7 +278,9 @@ impl Service {
             why,
             "a service of pagoPA is left alone"
         );
-        rates::hold(conn, self.name, until, why).await
+        // A hold that ends later than any could is of a clock that was wrong.
+        let absurd = now.plus_seconds(2 * LONGEST_PAUSE_S);
+        rates::hold(conn, self.name, until, absurd, why).await
     }
 
     /// Makes one call and notes it in the journal. Everything that goes out to pagoPA's services
@@ -351,7 +386,8 @@ impl Answer {
     }
 
     /// In a word, for a log or a row: the status with the title of a problem, or why there is no
-    /// answer. Never a whole body, which may repeat personal data.
+    /// answer. Never a whole body, which may repeat personal data, and no control characters, which
+    /// a database may refuse.
     pub fn outcome(&self) -> String {
         match self {
             Answer::Silence(why) => (*why).to_owned(),
@@ -362,7 +398,7 @@ impl Answer {
                 };
                 let title = problem.get("title").and_then(Value::as_str);
                 let text = format!("HTTP {status} {}", title.unwrap_or_default());
-                cut(text.trim(), 120).to_owned()
+                cut(storable(&text).trim(), 120).to_owned()
             }
         }
     }

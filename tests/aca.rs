@@ -295,7 +295,11 @@ async fn a_wrong_key_stops_the_job_and_says_so() {
     with("subscription_key = \"another\"\n", async |world| {
         let notice = world.top_up().await;
         let (job, holder) = (world.job("aca"), world.app.holder());
-        holder.run(job).await.unwrap();
+        let metrics = world.app.desk().metrics();
+        for _ in 0..2 {
+            holder.run(job).await.unwrap();
+            assert_eq!(metrics.failing_jobs(), ["aca"]);
+        }
         let progress = holder.run(job).await.unwrap().unwrap();
         let Progress::Held { until, why } = progress else {
             panic!("{progress:?}");
@@ -312,10 +316,13 @@ async fn a_wrong_key_stops_the_job_and_says_so() {
         assert_eq!(error().await.as_deref(), Some(why));
         assert!(!why.contains("another"));
         // One call has told, and the row has lost nothing by it.
-        assert_eq!(standing(world, &notice).await.attempts, 1);
+        let owed = standing(world, &notice).await;
+        assert_eq!(owed.attempts, 0);
+        assert!(owed.last_error.unwrap().starts_with("HTTP 401"));
+        // Tried again after the pause, and held again.
         world.clock.advance_seconds(300);
-        assert!(matches!(tell(world).await, Progress::Rest { .. }));
-        assert_eq!(standing(world, &notice).await.attempts, 2);
+        let until = world.clock.now().plus_seconds(300);
+        assert_eq!(tell(world).await, Progress::Held { until, why });
     })
     .await;
 }
@@ -487,4 +494,160 @@ async fn the_archive_can_be_turned_on_later() {
         assert_eq!(state(&world, &notice).await, "VALID");
         world.end().await;
     }
+}
+
+/// Of several answers that come together the one that asks for the longest pause is heeded.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_several_429s_the_longest_pause_stays() {
+    with("rate_calls = 100\nrate_seconds = 10\n", async |world| {
+        let answers = [Some("3600"), None, Some("60")];
+        let next = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let counted = next.clone();
+        let url = listen(move || {
+            let place = counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let mut headers = axum::http::HeaderMap::new();
+            if let Some(pause) = answers[place % 3] {
+                headers.insert("retry-after", pause.parse().unwrap());
+            }
+            (
+                axum::http::StatusCode::TOO_MANY_REQUESTS,
+                headers,
+                "{}".to_owned(),
+            )
+        })
+        .await;
+        let mut config = world.app.config().clone();
+        config.aca.url = url;
+        let ids = pagomensa::clock::Ids::default();
+        let (app, tasks) = pagomensa::app::App::build(config, world.clock.clone(), ids)
+            .await
+            .unwrap();
+        let notices = [
+            world.top_up().await,
+            world.top_up().await,
+            world.top_up().await,
+        ];
+        let job = app.jobs().iter().find(|job| job.name == "aca").unwrap();
+        let until = Some(world.clock.now().plus_seconds(3_600));
+        for _ in 0..2 {
+            (job.run)().await.unwrap();
+        }
+        assert_eq!((job.run)().await.unwrap(), Progress::Rest { until });
+        assert_eq!(next.load(std::sync::atomic::Ordering::SeqCst), 3);
+        for notice in &notices {
+            assert_eq!(standing(world, notice).await.attempts, 0);
+        }
+        let store = app.desk().store().clone();
+        drop(app);
+        tasks.finish().await;
+        store.close().await;
+    })
+    .await;
+}
+
+/// What the store will not take of one notice does not keep it from taking that of the others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_cannot_be_recorded_does_not_stop_the_others() {
+    with("", async |world| {
+        let (stuck, other) = (world.top_up().await, world.top_up().await);
+        crate::hunter::refuse(
+            world,
+            "cases",
+            &[("subject", stuck["id"].as_str().unwrap())],
+        )
+        .await;
+        let refusal = json!({"status": 422, "body": "problem"});
+        world.chaos(json!({"aca": [refusal, refusal]})).await;
+        world.run_jobs().await;
+        assert_eq!(standing(world, &other).await.state, "refused");
+        let owed = standing(world, &stuck).await;
+        assert_eq!((owed.state.as_str(), owed.attempts), ("owed", 1));
+        assert_eq!(
+            owed.last_error.as_deref(),
+            Some("what the archive said cannot be recorded")
+        );
+        assert_eq!(world.exceptions().await, ["aca_refused"]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn control_characters_in_a_refusal_are_left_out() {
+    with("", async |world| {
+        let url = listen(|| {
+            let title = r#"{"title": "a\u0000b"}"#.to_owned();
+            (
+                axum::http::StatusCode::BAD_REQUEST,
+                axum::http::HeaderMap::new(),
+                title,
+            )
+        })
+        .await;
+        let mut config = world.app.config().clone();
+        config.aca.url = url;
+        let ids = pagomensa::clock::Ids::default();
+        let (app, tasks) = pagomensa::app::App::build(config, world.clock.clone(), ids)
+            .await
+            .unwrap();
+        let notice = world.top_up().await;
+        let job = app.jobs().iter().find(|job| job.name == "aca").unwrap();
+        (job.run)().await.unwrap();
+        let refused = standing(world, &notice).await;
+        assert_eq!(refused.state, "refused");
+        assert_eq!(refused.last_error.as_deref(), Some("HTTP 400 ab"));
+        let store = app.desk().store().clone();
+        drop(app);
+        tasks.finish().await;
+        store.close().await;
+    })
+    .await;
+}
+
+/// Without a key nothing can be told, and the gateway says so before it starts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_without_its_keys_does_not_start() {
+    let database = Database::fresh(Engine::Sqlite).await.unwrap();
+    let world = World::over(database, ON).await;
+    for (key, change) in [
+        (
+            "aca.subscription_key",
+            (|config| config.aca.subscription_key = "".into())
+                as fn(&mut pagomensa::config::Config),
+        ),
+        ("receipts.bizevents_key", |config| {
+            config.receipts.enabled = true;
+            config.receipts.bizevents_key = "".into();
+        }),
+        ("receipts.gpd_key", |config| {
+            config.receipts.enabled = true;
+            config.receipts.gpd_key = "".into();
+        }),
+    ] {
+        let mut config = world.app.config().clone();
+        change(&mut config);
+        let ids = pagomensa::clock::Ids::default();
+        let built = pagomensa::app::App::build(config, world.clock.clone(), ids).await;
+        let error = built.err().unwrap();
+        let text = format!("{error:?}");
+        assert!(text.contains(key), "{text}");
+    }
+    world.end().await;
+}
+
+/// An archive that answers as it is told; its address.
+async fn listen(
+    answer: impl Fn() -> (axum::http::StatusCode, axum::http::HeaderMap, String)
+    + Clone
+    + Send
+    + Sync
+    + 'static,
+) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = axum::Router::new().fallback(move || {
+        let answer = answer.clone();
+        async move { answer() }
+    });
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
 }

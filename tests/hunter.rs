@@ -170,6 +170,38 @@ async fn want(world: &World, notice: &Value, iur: &str) {
     tx.commit().await.unwrap();
 }
 
+/// Makes the database refuse rows of a table that say all of this.
+pub async fn refuse(world: &World, table: &str, row: &[(&str, &str)]) {
+    let store = world.app.desk().store();
+    let says = |prefix: &str| {
+        let all: Vec<String> = row
+            .iter()
+            .map(|(column, value)| format!("{prefix}{column} = '{value}'"))
+            .collect();
+        all.join(" AND ")
+    };
+    let statements = match store.engine() {
+        Engine::Sqlite => ["INSERT", "UPDATE"].map(|event| {
+            format!(
+                "CREATE TRIGGER refuse_{table}_{event} BEFORE {event} ON {table} WHEN {} \
+                 BEGIN SELECT RAISE(ABORT, 'refused'); END",
+                says("NEW.")
+            )
+        }),
+        Engine::Postgres => {
+            let check = format!("CHECK (NOT ({})) NOT VALID", says(""));
+            ["a", "b"]
+                .map(|name| format!("ALTER TABLE {table} ADD CONSTRAINT refuse_{name} {check}"))
+        }
+    };
+    let mut tx = store.write().await.unwrap();
+    for sql in statements {
+        let statement = sqlx::query(sqlx::AssertSqlSafe(sql));
+        statement.execute(&mut *tx).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+}
+
 /// Everything that is or was looked for, newest first.
 async fn listed(world: &World, state: &str) -> Vec<Value> {
     let path = format!("/receipt-hunts?state={state}");
@@ -511,6 +543,8 @@ async fn a_429_is_honoured_and_the_next_try_says_so() {
         let waiting = only(world).await;
         assert_eq!(waiting["next_try_at"], "2026-11-20T13:00:00.000Z");
         assert_eq!(waiting["last_error"], "HTTP 429");
+        assert_eq!(waiting["attempts"], 0);
+        assert!(world.app.desk().metrics().failing_jobs().is_empty());
         for _ in 0..7 {
             world.clock.advance_seconds(HOUR / 4);
             hunt(world).await;
@@ -530,7 +564,11 @@ async fn a_wrong_key_stops_the_job_and_loses_nothing() {
         let notice = world.top_up().await;
         want(world, &notice, "r-1").await;
         library.lay(401, "{}");
-        hunt(world).await;
+        let holder = world.app.holder();
+        let metrics = world.app.desk().metrics();
+        holder.run(world.job("receipts")).await.unwrap();
+        assert_eq!(metrics.failing_jobs(), ["receipts"]);
+        assert_eq!(only(world).await["attempts"], 0);
         world.clock.advance_seconds(299);
         let progress = hunt(world).await;
         assert!(matches!(progress, Progress::Held { .. }), "{progress:?}");
@@ -538,7 +576,8 @@ async fn a_wrong_key_stops_the_job_and_loses_nothing() {
         // Five minutes are less than the pause of the rate.
         world.clock.advance_seconds(61);
         library.lay(200, told(&notice, "r-1", "50.00"));
-        hunt(world).await;
+        holder.run(world.job("receipts")).await.unwrap();
+        assert!(metrics.failing_jobs().is_empty());
         assert_eq!(only(world).await["state"], "found");
     })
     .await;
@@ -711,4 +750,97 @@ async fn finance_sees_the_hunts_of_its_own_creditor() {
         assert_eq!(ask(&key).await.status, 403);
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receipt_that_cannot_be_recorded_does_not_stop_the_others() {
+    with_library(
+        "rate_calls = 1000\nrate_seconds = 1\n",
+        async |world, library| {
+            refuse(world, "payments", &[("reference", "r-1")]).await;
+            let notices = [world.top_up().await, world.top_up().await];
+            for (notice, id) in notices.iter().zip(["r-1", "r-2"]) {
+                want(world, notice, id).await;
+                library.lay(200, told(notice, id, "50.00"));
+            }
+            for _ in 0..4 {
+                hunt(world).await;
+                world.clock.advance_seconds(1);
+            }
+            assert_eq!(world.notice(&notices[1]["id"]).await["state"], "paid");
+            let [stuck] = listed(world, "searching").await.try_into().unwrap();
+            assert_eq!(
+                (&stuck["receipt_id"], &stuck["attempts"]),
+                (&json!("r-1"), &json!(1))
+            );
+            assert_eq!(library.calls().len(), 2, "asked again before its time");
+            // On its last day it is shown to finance.
+            for _ in 0..70 {
+                world.clock.advance_seconds(24 * HOUR);
+                library.lay(200, told(&notices[0], "r-1", "50.00"));
+                hunt(world).await;
+            }
+            assert_eq!(listed(world, "missing").await.len(), 1);
+            assert_eq!(world.exceptions().await, ["receipt_missing"]);
+        },
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_only_fails_is_shown_on_its_last_day() {
+    with_library("days = 4\n", async |world, library| {
+        let notice = world.top_up().await;
+        want(world, &notice, "r-1").await;
+        for day in 0..5 {
+            assert_eq!(only(world).await["state"], "searching", "day {day}");
+            library.lay(500, "{}");
+            hunt(world).await;
+            world.clock.advance_seconds(24 * HOUR);
+        }
+        assert_eq!(only(world).await["state"], "missing");
+        assert_eq!(world.exceptions().await, ["receipt_missing"]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn control_characters_in_an_answer_do_not_stop_the_run() {
+    with_library("", async |world, library| {
+        let notice = world.top_up().await;
+        want(world, &notice, "r-1").await;
+        library.lay(500, r#"{"title": "a\u0000b\u0007c"}"#);
+        hunt(world).await;
+        assert_eq!(only(world).await["last_error"], "HTTP 500 abc");
+        let nul = told(&notice, "r-1", "50.00").replace("Mario Rossi", "Mario\\u0000Rossi");
+        world.clock.advance_seconds(2 * HOUR);
+        library.lay(200, nul);
+        hunt(world).await;
+        let failed = only(world).await;
+        assert_eq!(
+            (&failed["state"], &failed["attempts"], &failed["last_error"]),
+            (
+                &json!("searching"),
+                &json!(2),
+                &json!("an answer that is no receipt")
+            )
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_noted_when_nobody_looks_for_it() {
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        let Some(database) = Database::fresh(engine).await else {
+            continue;
+        };
+        let world = World::over(database, "").await;
+        let number = world.top_up().await["notice_number"].clone();
+        let reply = world.soap(get(number.as_str().unwrap(), "")).await;
+        assert_eq!(reply.outcome(), "OK");
+        world.app.desk().journal().flush().await;
+        assert!(listed(&world, "").await.is_empty());
+        world.end().await;
+    }
 }

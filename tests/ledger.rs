@@ -67,6 +67,23 @@ engines! {
         assert_eq!(world.balance_entries("50004").await, [5_000]);
     }
 
+    async fn one_that_cannot_be_recorded_does_not_stop_the_others(world: &World) {
+        crate::hunter::refuse(world, "ledger_entries", &[("child", "50004"), ("state", "refused")]).await;
+        for (child, id) in [("50004", "r-1"), ("50005", "r-2")] {
+            paid(world, child, id).await;
+        }
+        let refusal = json!({"status": 422, "when": "before_booking", "times": 2, "body": "problem"});
+        world.chaos(json!({"seed": 1, "ledger": [refusal]})).await;
+        let failed = (world.job("ledger").run)().await;
+        assert!(failed.is_err(), "{failed:?}");
+        assert_eq!(world.exceptions().await, ["ledger_refused"]);
+        assert_eq!(world.owed().await, 1);
+        // It is delivered again, and taken.
+        world.run_jobs().await;
+        assert_eq!(world.balance_entries("50004").await, [5_000]);
+        assert_eq!(world.owed().await, 0);
+    }
+
     async fn a_conflict_and_a_refusal_are_shown_and_not_repeated(world: &World) {
         for (id, status) in [("r-1", 409), ("r-2", 422)] {
             paid(world, "50004", id).await;

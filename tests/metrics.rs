@@ -60,6 +60,19 @@ engines! {
             Some(0)
         );
         assert_eq!(series(&before, "pagomensa_store_up"), Some(1));
+        // What an alarm waits for is there before it happens.
+        for series_name in [
+            "cases_opened_total{code=\"receipt_missing\"}",
+            "connections_turned_away_total{listener=\"web\",reason=\"address\"}",
+            "node_calls_total{operation=\"paSendRTV2\",outcome=\"PAA_SYSTEM_ERROR\"}",
+            "node_calls_total{operation=\"paDemandPaymentNotice\",outcome=\"http_503\"}",
+            "receipt_hunts{state=\"searching\"}",
+            "receipt_hunts{state=\"missing\"}",
+        ] {
+            let found = series(&before, &format!("pagomensa_{series_name}"));
+            assert_eq!(found, Some(0), "{series_name}");
+        }
+        assert_eq!(series(&before, "pagomensa_aca_notices_owed"), Some(1));
 
         world.soap(verify(&number)).await;
         world.soap(verify("399999999999999999")).await;
@@ -106,7 +119,7 @@ engines! {
         for (code, expected) in [
             ("second_payment", Some(1)),
             ("reference_conflict", Some(1)),
-            ("other_station", None),
+            ("other_station", Some(0)),
         ] {
             let name = format!("pagomensa_cases_opened_total{{code=\"{code}\"}}");
             assert_eq!(series(&text, &name), expected, "{code}");

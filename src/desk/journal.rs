@@ -31,7 +31,7 @@ use tokio::task::JoinHandle;
 
 use super::supervise;
 use crate::clock::{Clock, Ids, Stopwatch};
-use crate::config;
+use crate::config::Config;
 use crate::domain::day::Instant;
 use crate::domain::ids::{DocumentId, ExchangeId};
 use crate::domain::notice::NoticeNumber;
@@ -212,6 +212,8 @@ struct Shared {
     seals: Chain,
     given_up: AtomicU64,
     metrics: Metrics,
+    /// Whether anybody looks for the receipts of the notices that the node gets.
+    hunts: bool,
 }
 
 #[derive(Debug)]
@@ -230,9 +232,9 @@ impl Journal {
         clock: Clock,
         process: &str,
         metrics: Metrics,
-        config: &config::Journal,
+        config: &Config,
     ) -> (Journal, JoinHandle<()>) {
-        let (sender, receiver) = mpsc::channel(config.queue_limit);
+        let (sender, receiver) = mpsc::channel(config.journal.queue_limit);
         let shared = Arc::new(Shared {
             store,
             lines: Chain::new(ids.clone(), Lane::Journal, process),
@@ -241,8 +243,9 @@ impl Journal {
             clock,
             given_up: AtomicU64::new(0),
             metrics,
+            hunts: config.receipts.enabled,
         });
-        let flush = Duration::from_millis(config.flush_ms);
+        let flush = Duration::from_millis(config.journal.flush_ms);
         let task = supervise("journal", shared.clone().write_all(receiver, flush));
         (Journal { sender, shared }, task)
     }

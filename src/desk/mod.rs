@@ -138,7 +138,7 @@ impl Desk {
             clock,
             &process,
             metrics.clone(),
-            &config.journal,
+            config,
         );
         let desk = Desk {
             store,

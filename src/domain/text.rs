@@ -14,6 +14,19 @@ pub fn cut(text: &str, limit: usize) -> &str {
     }
 }
 
+/// A text of somebody else as it may be stored: without control characters (PostgreSQL takes no
+/// NUL) and without what is no character, on one line.
+///
+/// ```
+/// use pagomensa::domain::text::storable;
+/// assert_eq!(storable("non\0 va\nbene"), "non vabene");
+/// ```
+pub fn storable(text: &str) -> String {
+    text.chars()
+        .filter(|c| !c.is_control() && is_xml_char(*c))
+        .collect()
+}
+
 /// Whether a text is a code of pagoPA's taxonomy of services: `9/`, seven digits, two capitals, `/`
 /// (SACI, *tassonomia dei servizi di incasso*).
 ///

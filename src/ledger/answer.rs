@@ -3,7 +3,7 @@
 use reqwest::{Response, StatusCode, header};
 use serde_json::Value;
 
-use crate::domain::text::cut;
+use crate::domain::text::{cut, storable};
 
 /// Bytes of an answer that are read, and kept in the journal.
 const ANSWER: usize = 64 * 1024;
@@ -55,7 +55,7 @@ pub(super) fn explanation(answer: &Answer) -> String {
             .unwrap_or_default()
     };
     let text = format!("HTTP {status} {} {}", field("code"), field("title"));
-    cut(text.trim(), 200).to_owned()
+    cut(storable(&text).trim(), 200).to_owned()
 }
 
 /// Why there was no answer, without the address.
@@ -66,5 +66,20 @@ pub(super) fn reason(error: &reqwest::Error) -> &'static str {
         "no connection"
     } else {
         "no answer"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_database_may_refuse_is_left_out() {
+        let answer = Answer {
+            status: StatusCode::UNPROCESSABLE_ENTITY,
+            is_json: true,
+            bytes: br#"{"code": "no\u0000pe", "title": "line\u000aline"}"#.to_vec(),
+        };
+        assert_eq!(explanation(&answer), "HTTP 422 nope lineline");
     }
 }

@@ -8,6 +8,18 @@ use prometheus::{
 };
 
 use super::Board;
+use crate::domain::payment::CaseCode;
+
+/// What the node calls, in pagoPA's words, and what cannot be read as any of them.
+const OPERATIONS: [&str; 7] = [
+    "paVerifyPaymentNotice",
+    "paGetPayment",
+    "paGetPaymentV2",
+    "paSendRT",
+    "paSendRTV2",
+    "paDemandPaymentNotice",
+    "unknown",
+];
 
 #[derive(Debug)]
 pub(super) struct Measures {
@@ -32,6 +44,8 @@ pub(super) struct Measures {
     pub(super) store_up: IntGauge,
     pub(super) owed: IntGauge,
     pub(super) owed_age: IntGauge,
+    pub(super) notices_owed: IntGauge,
+    pub(super) hunts: IntGaugeVec,
     /// What is known of the parts without asking them.
     pub(super) board: Mutex<Board>,
 }
@@ -174,6 +188,16 @@ impl Measures {
                 "pagomensa_ledger_oldest_owed_seconds",
                 "For how long the oldest of them has waited.",
             )?,
+            notices_owed: gauge(
+                "pagomensa_aca_notices_owed",
+                "Notices that pagoPA's archive may not know as they are, counted up to 1001.",
+            )?,
+            hunts: gauges(
+                "pagomensa_receipt_hunts",
+                "Receipts that are looked for (searching) or were found nowhere (missing), counted \
+                 up to 1001, the missing of each creditor.",
+                &["state"],
+            )?,
             board: Mutex::default(),
             registry: registry.clone(),
         };
@@ -188,6 +212,19 @@ impl Measures {
         }
         for listener in ["node", "web"] {
             measures.answers.with_label_values(&[listener, "5xx"]);
+            for reason in ["address", "all"] {
+                let turned_away = &measures.turned_away;
+                turned_away.with_label_values(&[listener, reason]);
+            }
+        }
+        for code in CaseCode::ALL {
+            measures.cases.with_label_values(&[code.as_str()]);
+        }
+        for operation in OPERATIONS {
+            for outcome in ["PAA_SYSTEM_ERROR", "http_503"] {
+                let calls = &measures.node_calls;
+                calls.with_label_values(&[operation, outcome]);
+            }
         }
         Ok(measures)
     }

@@ -210,6 +210,15 @@ impl Metrics {
         self.board().credentials.clone()
     }
 
+    /// What stands in the store about pagoPA's services: notices that its archive is owed, receipts
+    /// that are looked for, and those that were found nowhere.
+    pub fn services(&self, notices: i64, searching: i64, missing: i64) {
+        self.0.notices_owed.set(notices);
+        for (state, count) in [("searching", searching), ("missing", missing)] {
+            self.0.hunts.with_label_values(&[state]).set(count);
+        }
+    }
+
     /// Everything, in the Prometheus text format.
     ///
     /// # Errors

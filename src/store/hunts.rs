@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use sqlx::Row;
+
 use super::exchanges::Exchange;
 use super::statement::{bulks, statements};
 use super::{Columns, Conn, StoreError};
@@ -51,6 +53,13 @@ statements! {
         WHERE state = 'searching' AND id IN (SELECT h.id FROM receipt_hunts h JOIN payments p \
         ON p.creditor = h.creditor AND p.channel = 'pagopa' AND p.reference = h.iur \
         AND substr(p.notice_number, 19 - length(h.iuv)) = h.iuv WHERE h.state = 'searching' AND h.reason = 'flow_row' LIMIT $2) RETURNING id";
+
+    /// Counted up to a bound, like the next one.
+    SEARCHING = "SELECT COUNT(*) AS hunts FROM (SELECT id FROM receipt_hunts \
+        WHERE state = 'searching' LIMIT 1001) AS first_ones";
+
+    MISSING = "SELECT COUNT(*) AS hunts FROM (SELECT id FROM receipt_hunts \
+        WHERE creditor = $1 AND state = 'missing' LIMIT 1001) AS first_ones";
 
     FORGET = "DELETE FROM receipt_hunts WHERE id IN (SELECT id FROM receipt_hunts \
         WHERE wanted_at < $1 AND (reason = 'activated' OR state IN ('found', 'ended')) \
@@ -440,6 +449,24 @@ pub async fn list(
     };
     let query = query.bind(before.unwrap_or(TOP)).bind(limit);
     query.fetch_all(conn).await?.iter().map(hunt).collect()
+}
+
+/// How many receipts are looked for; 1001 when there are more than a thousand.
+///
+/// # Errors
+/// The database failed.
+pub async fn searching(conn: &mut Conn) -> Result<i64, StoreError> {
+    let row = sqlx::query(SEARCHING).fetch_one(conn).await?;
+    Ok(row.try_get("hunts")?)
+}
+
+/// How many receipts of a creditor were found nowhere; 1001 when there are more than a thousand.
+///
+/// # Errors
+/// The database failed.
+pub async fn missing(conn: &mut Conn, creditor: &CreditorCode) -> Result<i64, StoreError> {
+    let query = sqlx::query(MISSING).bind(creditor.as_str());
+    Ok(query.fetch_one(conn).await?.try_get("hunts")?)
 }
 
 /// Removes hunts that nobody asks for any more: wanted before an instant, and closed or never more

@@ -14,8 +14,9 @@ statements! {
     ADVANCE = "UPDATE call_rates SET free_at = $3 WHERE service = $1 AND free_at = $2 \
         RETURNING service";
 
+    /// Of several answers that come together the one that asks for the longest pause stays.
     HOLD = "UPDATE call_rates SET held_until = $2, held_for = $3 WHERE service = $1 \
-        RETURNING service";
+        AND (held_until IS NULL OR held_until < $2 OR held_until >= $4) RETURNING service";
 }
 
 /// How far the calls of a service have come.
@@ -70,7 +71,8 @@ pub async fn advance(
     }
 }
 
-/// Leaves a service alone until an instant, and says why.
+/// Leaves a service alone until an instant, and says why. Nothing changes when it is left
+/// alone until a later one already, unless that is not before `absurd`.
 ///
 /// # Errors
 /// The database failed.
@@ -78,12 +80,14 @@ pub async fn hold(
     conn: &mut Conn,
     service: &str,
     until: Instant,
+    absurd: Instant,
     why: &str,
 ) -> Result<(), StoreError> {
     sqlx::query(HOLD)
         .bind(service)
         .bind(until.to_string())
         .bind(why)
+        .bind(absurd.to_string())
         .execute(conn)
         .await?;
     Ok(())

@@ -11,7 +11,7 @@ use axum::routing::get;
 use super::Web;
 use crate::config;
 use crate::metrics::{Outbox, Present};
-use crate::store::{StoreError, entries};
+use crate::store::{StoreError, entries, hunts, positions};
 
 /// What the page needs beside the rest.
 #[derive(Clone)]
@@ -40,7 +40,10 @@ async fn show(State(page): State<Page>, request: Request) -> Response {
         return StatusCode::FORBIDDEN.into_response();
     }
     let desk = &page.web.desk;
-    let owed = outbox(&page.web).await;
+    let owed = match services(&page.web).await {
+        Ok(()) => outbox(&page.web).await,
+        Err(error) => Err(error),
+    };
     if let Err(error) = &owed {
         desk.metrics().store_error("metrics");
         tracing::warn!(
@@ -74,6 +77,20 @@ fn is_forwarded(headers: &HeaderMap) -> bool {
     ["forwarded", "x-forwarded-for", "x-real-ip", "via"]
         .iter()
         .any(|name| headers.contains_key(*name))
+}
+
+/// Looks up what is owed to pagoPA's services and looked for there.
+async fn services(web: &Web) -> Result<(), StoreError> {
+    let mut conn = web.desk.store().read().await?;
+    let notices = positions::owed(&mut conn).await?;
+    let searching = hunts::searching(&mut conn).await?;
+    let mut missing = 0;
+    for creditor in web.desk.register().iter() {
+        missing += hunts::missing(&mut conn, &creditor.code).await?;
+    }
+    let metrics = web.desk.metrics();
+    metrics.services(notices, searching, missing);
+    Ok(())
 }
 
 /// What the ledger is owed.

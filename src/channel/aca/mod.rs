@@ -68,6 +68,9 @@ struct Letter {
     message: Message,
 }
 
+/// What became of a letter, the case that it opens, and the answer.
+type Sent<'a> = (Step, Option<Case>, &'a Answer);
+
 impl Archivist {
     /// An archivist for the archive that this service reaches.
     pub fn new(desk: &Desk, clock: Clock, service: Service, config: &config::Aca) -> Archivist {
@@ -128,12 +131,8 @@ impl Archivist {
         match allowance {
             Allowance::Held {
                 until,
-                is_key: true,
-            } => Ok(Progress::Held {
-                until,
-                why: WRONG_KEY,
-            }),
-            Allowance::Held { until, .. } => Ok(Progress::Rest { until: Some(until) }),
+                is_key: false,
+            } => Ok(Progress::Rest { until: Some(until) }),
             _ => self.rest(left, looked_at).await,
         }
     }
@@ -207,26 +206,67 @@ impl Archivist {
             .collect()
             .await;
         let now = self.clock.now();
-        let mut steps = vec![];
-        let mut opened = vec![];
-        for (letter, answer) in &answers {
-            let (outcome, case) = self.weigh(letter, answer, now);
-            steps.push(step(&letter.position, outcome));
-            opened.extend(case.map(|case| OpenCase {
+        let results: Vec<_> = answers
+            .iter()
+            .map(|(letter, answer)| {
+                let (outcome, case) = self.weigh(letter, answer, now);
+                (step(&letter.position, outcome), case, answer)
+            })
+            .collect();
+        match self.record(&results, now).await {
+            // One of them: alone it cannot stop the others.
+            Err(error) if error.is_refusal() => {
+                for result in results {
+                    self.record_alone(result, now).await?;
+                }
+                Ok(())
+            }
+            recorded => recorded,
+        }
+    }
+
+    /// Writes down what became of letters, all or nothing.
+    async fn record(&self, results: &[Sent<'_>], now: Instant) -> Result<(), StoreError> {
+        let steps: Vec<Step> = results.iter().map(|(step, ..)| step.clone()).collect();
+        let cases = results.iter().filter_map(|(_, case, _)| case.clone());
+        let opened: Vec<OpenCase> = cases
+            .map(|case| OpenCase {
                 id: CaseId::new(self.ids.next(now)),
                 opened_at: now,
                 case,
-            }));
-        }
+            })
+            .collect();
         let mut tx = self.store.write().await?;
         positions::record(&mut tx, &steps, now).await?;
         cases::insert(&mut tx, &opened).await?;
         // One that asks to be left alone speaks for all of them.
-        for (_, answer) in &answers {
+        for (_, _, answer) in results {
             self.service.heed(&mut tx, answer, now).await?;
         }
         tx.commit().await?;
         Ok(())
+    }
+
+    /// Writes down what became of one letter. When the store refuses that too, it is told again after
+    /// a long pause.
+    async fn record_alone(&self, result: Sent<'_>, now: Instant) -> Result<(), StoreError> {
+        match self.record(std::slice::from_ref(&result), now).await {
+            Err(error) if error.is_refusal() => {
+                let (step, _, answer) = result;
+                tracing::error!(
+                    debt = %step.debt,
+                    error = &error as &dyn std::error::Error,
+                    "what the archive said of a notice cannot be recorded"
+                );
+                let outcome = Outcome::Failed {
+                    until: now.plus_seconds(STRANGER_PAUSE_S),
+                    error: "what the archive said cannot be recorded".to_owned(),
+                };
+                let again = Step { outcome, ..step };
+                self.record(&[(again, None, answer)], now).await
+            }
+            recorded => recorded,
+        }
     }
 
     /// What an answer means; the table stands at the head of this module.
@@ -251,7 +291,13 @@ impl Archivist {
                     Some(refused(letter, answer)),
                 ),
                 // All of them wait, and this one with them: its turn has not passed.
-                401 | 403 | 429 => (again(now), None),
+                401 | 403 | 429 => (
+                    Outcome::NotYet {
+                        until: now,
+                        why: answer.outcome(),
+                    },
+                    None,
+                ),
                 _ => (again(self.next_try(&letter.position, now)), None),
             },
             Answer::Silence(_) => (again(self.next_try(&letter.position, now)), None),
@@ -266,6 +312,10 @@ impl Archivist {
     async fn rest(&self, left: usize, looked_at: usize) -> Result<Progress, JobError> {
         let now = self.clock.now();
         let mut conn = self.store.read().await?;
+        if let Some(until) = self.service.wrong_key_until(&mut conn, now).await? {
+            let why = WRONG_KEY;
+            return Ok(Progress::Held { until, why });
+        }
         if left > 0 {
             let until = self.service.ready_at(&mut conn, left, now).await?;
             return Ok(Progress::Rest { until: Some(until) });

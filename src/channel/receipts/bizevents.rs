@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::domain::money::Cents;
+use crate::domain::text::is_xml_char;
 use crate::wire::xml::Element;
 
 #[derive(Deserialize)]
@@ -82,19 +83,42 @@ struct Entry {
     value: Option<String>,
 }
 
+/// An answer that is no receipt.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoReceipt {
+    /// It is not JSON of this shape.
+    #[error("not the JSON of a receipt")]
+    Shape(#[from] serde_json::Error),
+    /// It has a text that XML does not allow.
+    #[error("a text that XML does not allow")]
+    Unsayable,
+}
+
 /// The element `receipt` that says what this answer says.
 ///
 /// # Errors
-/// It is not JSON of this shape.
-pub(super) fn receipt(bytes: &[u8]) -> Result<Element, serde_json::Error> {
-    let receipt: Receipt = serde_json::from_slice(bytes)?;
+/// It is not JSON of this shape, or says something that XML (and so the node) cannot say.
+pub(super) fn receipt(bytes: &[u8]) -> Result<Element, NoReceipt> {
+    let receipt = element(serde_json::from_slice(bytes)?);
+    match is_sayable(&receipt) {
+        true => Ok(receipt),
+        false => Err(NoReceipt::Unsayable),
+    }
+}
+
+/// Whether XML allows every text in it: JSON can say NUL, which no database of ours should meet.
+fn is_sayable(element: &Element) -> bool {
+    element.text.chars().all(is_xml_char) && element.children.iter().all(is_sayable)
+}
+
+fn element(receipt: Receipt) -> Element {
     let moment = receipt.payment_date_time_formatted.or_else(|| {
         receipt
             .payment_date_time
             .map(|day| format!("{day}T00:00:00"))
     });
     let transfers = receipt.transfer_list.unwrap_or_default();
-    Ok(parent(
+    parent(
         "receipt",
         [
             leaf("receiptId", receipt.receipt_id),
@@ -131,7 +155,7 @@ pub(super) fn receipt(bytes: &[u8]) -> Result<Element, serde_json::Error> {
             leaf("transferDate", receipt.transfer_date),
             metadata(receipt.metadata),
         ],
-    ))
+    )
 }
 
 fn person(name: &str, person: Person) -> Element {

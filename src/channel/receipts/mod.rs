@@ -19,7 +19,9 @@
 //! | 422 by receipt id | several: asked again with the IUV |
 //! | 400, 404, 422 | not there (yet): the next service, then a pause |
 //! | 401, 403, 429 | the service is left alone; nothing is lost |
-//! | anything else, or none | again after growing pauses |
+//! | anything else, or none | again after growing pauses, until the last day |
+//!
+//! A receipt that cannot be recorded counts as no answer: the others are asked all the same.
 
 mod bizevents;
 mod question;
@@ -63,6 +65,8 @@ const RECORDED: &str = "recorded";
 const UNREADABLE: &str = "unreadable";
 /// The creditor wants receipts like this one refused.
 const REFUSED: &str = "refused by the creditor's rules";
+/// What was found could not be written down.
+const NOT_RECORDED: &str = "the receipt was found and could not be recorded";
 
 /// Reads the element `receipt` for a creditor by the rules of the node's door.
 pub type Reader = fn(&Element, &Creditor, Origin, Instant) -> Result<Collection, Malformed>;
@@ -174,6 +178,11 @@ impl Hunter {
             self.look(service, by, hunt, &creditor).await?;
         }
         let mut conn = self.store.read().await?;
+        let held = service.wrong_key_until(&mut conn, self.clock.now());
+        if let Some(until) = held.await? {
+            let why = WRONG_KEY;
+            return Ok(Progress::Held { until, why });
+        }
         if wanted > calls {
             let until = service.ready_at(&mut conn, wanted - calls, now).await?;
             return Ok(Progress::Rest { until: Some(until) });
@@ -237,7 +246,20 @@ impl Hunter {
             Weighed::Found(found) => {
                 let policy = creditor.receipts.clone();
                 let deposit = (answer.bytes().to_vec(), found, policy);
-                self.deposit(hunt, by, deposit, now).await?
+                match self.deposit(hunt.clone(), by, deposit, now).await {
+                    Ok(step) => step,
+                    // One that cannot be recorded must not stop the others. When the whole store is
+                    // away, what follows ends the run.
+                    Err(error) => {
+                        tracing::error!(
+                            creditor = %hunt.creditor,
+                            hunt = %hunt.id,
+                            error = &error as &dyn std::error::Error,
+                            "a receipt was found and could not be recorded"
+                        );
+                        self.failed(hunt, NOT_RECORDED.to_owned(), now)
+                    }
+                }
             }
             Weighed::Several => Step {
                 ask: Ask::IurAndIuv,
@@ -247,17 +269,12 @@ impl Hunter {
             },
             Weighed::NotThere(why) => self.not_there(hunt, by, why, now),
             Weighed::LeaveAlone => Step {
+                // It has said nothing about this one, whose turn has not passed.
+                is_try: false,
                 error: Some(answer.outcome()),
                 ..tried(hunt)
             },
-            Weighed::Failed(why) => {
-                let pause = pause_ms(&self.config.retry_pauses_s, hunt.attempts, &self.ids);
-                Step {
-                    next_try_at: now.plus_millis(pause),
-                    error: Some(why),
-                    ..tried(hunt)
-                }
-            }
+            Weighed::Failed(why) => self.failed(hunt, why, now),
         };
         let opened: Option<OpenCase> = missing(&step).map(|case| OpenCase {
             id: CaseId::new(self.ids.next(now)),
@@ -270,6 +287,27 @@ impl Hunter {
         service.heed(&mut tx, &answer, now).await?;
         tx.commit().await.map_err(StoreError::from)?;
         Ok(())
+    }
+
+    /// Nothing is known from this try: a pause that grows follows, or it is the end.
+    fn failed(&self, hunt: Hunt, why: String, now: Instant) -> Step {
+        let pause = pause_ms(&self.config.retry_pauses_s, hunt.attempts, &self.ids);
+        let next_try_at = now.plus_millis(pause);
+        Step {
+            state: self.state_at(&hunt, next_try_at),
+            next_try_at,
+            error: Some(why),
+            ..tried(hunt)
+        }
+    }
+
+    /// Where a hunt without a receipt stands, when it would be looked for again only then.
+    fn state_at(&self, hunt: &Hunt, next_try_at: Instant) -> State {
+        match hunt.reason {
+            _ if next_try_at <= self.deadline(hunt) => State::Searching,
+            Reason::FlowRow => State::Missing,
+            Reason::Activated => State::Ended,
+        }
     }
 
     /// The service does not know it: the next one is asked, or a pause follows, or it is the end.
@@ -287,13 +325,8 @@ impl Hunter {
             Reason::Activated => (hunt.attempts, Ask::Iuv),
         };
         let next_try_at = now.plus_millis(pause_ms(&self.config.pauses_s, round, &self.ids));
-        let state = match hunt.reason {
-            _ if next_try_at <= self.deadline(&hunt) => State::Searching,
-            Reason::FlowRow => State::Missing,
-            Reason::Activated => State::Ended,
-        };
         Step {
-            state,
+            state: self.state_at(&hunt, next_try_at),
             ask: first,
             next_try_at,
             error: Some(why),

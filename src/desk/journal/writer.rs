@@ -131,7 +131,9 @@ impl Shared {
         let rows: Vec<Exchange> = entries.iter().map(|entry| entry.exchange.clone()).collect();
         documents::insert(&mut tx, &papers).await?;
         let head = self.lines.append(&mut tx, &rows, self.clock.now()).await?;
-        hunts::activated(&mut tx, &rows).await?;
+        if self.hunts {
+            hunts::activated(&mut tx, &rows).await?;
+        }
         point::reach("journal.before_commit");
         tx.commit().await?;
         point::reach("journal.after_commit");
