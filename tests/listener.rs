@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::faults::{ports, until};
 use crate::pki::{FUTURE, Identity, Use, dated, identity};
 
 /// The program, serving with certificates of its own.
@@ -19,11 +20,6 @@ struct Served {
     web: u16,
     door: u16,
     log: Arc<Mutex<String>>,
-}
-
-fn port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 impl Served {
@@ -51,7 +47,7 @@ impl Served {
         );
         let settings = settings.replace("filter = \"warn\"", "filter = \"info\"");
         std::fs::write(&file, settings).unwrap();
-        let (web, door) = (port(), port());
+        let (web, door) = (ports(1), ports(1));
         let mut child = Command::new(env!("CARGO_BIN_EXE_pagomensa"))
             .args(["serve", "--config"])
             .arg(&file)
@@ -248,9 +244,10 @@ async fn a_stop_resets_no_request() {
     };
     let callers = futures_util::future::join_all(clients.iter().map(caller));
     let stopper = async {
-        while answered.load(Ordering::SeqCst) < 200 {
-            tokio::task::yield_now().await;
-        }
+        until("200 calls are answered", || {
+            answered.load(Ordering::SeqCst) >= 200
+        })
+        .await;
         is_ended.store(true, Ordering::SeqCst);
         served.end().await
     };

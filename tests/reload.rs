@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use pagomensa::store::Engine;
 
+use crate::faults::until;
 use crate::pki::{FUTURE, Identity, PAST, Use, dated, identity};
 use crate::transport::{ALLOWED, Stage, is_openssl_there, s_client};
 use crate::world::{World, verify};
@@ -79,9 +80,10 @@ async fn a_new_server_certificate_is_shown_and_no_request_is_dropped() {
                 let now = shown(&stage, &node).await;
                 assert_eq!(now, server.certificate.to_der().unwrap());
                 assert_ne!(now, before);
-                while answered.load(Ordering::SeqCst) < seen + 20 {
-                    tokio::task::yield_now().await;
-                }
+                until("20 more calls are answered", || {
+                    answered.load(Ordering::SeqCst) >= seen + 20
+                })
+                .await;
             }
             is_over.store(true, Ordering::SeqCst);
         };

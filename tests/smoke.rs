@@ -1,11 +1,12 @@
 //! The built program, started as its user starts it: the README's path over sockets.
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
+
+use crate::faults::ports;
 
 /// The demo, running.
 pub struct Demo {
@@ -15,18 +16,7 @@ pub struct Demo {
 
 /// A port that is free together with the next two.
 pub fn free_port() -> u16 {
-    for _ in 0..200 {
-        let first = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = first.local_addr().unwrap().port();
-        if port < 65_000
-            && [1, 2]
-                .iter()
-                .all(|step| TcpListener::bind(("127.0.0.1", port + step)).is_ok())
-        {
-            return port;
-        }
-    }
-    panic!("no three free ports in a row");
+    ports(3)
 }
 
 pub fn program() -> Command {

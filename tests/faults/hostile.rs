@@ -1,6 +1,7 @@
 //! Hostile input at the real listener: refused quickly, without much memory, and the next ordinary
 //! call is answered as if nothing had been.
 
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use pagomensa::store::Engine;
@@ -10,7 +11,7 @@ use tokio::net::TcpStream;
 
 use super::load::{Load, send};
 use super::stage::{Gateway, Launch, Stage};
-use super::{limit, report};
+use super::{allowed, limit, report};
 use crate::engines::Database;
 use crate::world::{STATION, TOWN, envelope, receipt, verify};
 
@@ -405,23 +406,19 @@ async fn connections(port: u16, count: usize, begin: &[u8]) -> Vec<TcpStream> {
     open
 }
 
-/// How many of these connections the server has closed.
-async fn closed(streams: &mut [TcpStream]) -> usize {
-    let mut count = 0;
-    for stream in streams {
+/// How many of these connections the server has closed, as far as has been heard of it.
+fn closed(streams: &[TcpStream]) -> usize {
+    let is_closed = |stream: &&TcpStream| {
         let mut piece = [0; 1_024];
         loop {
-            match tokio::time::timeout(Duration::from_millis(5), stream.read(&mut piece)).await {
-                Ok(Ok(0)) | Ok(Err(_)) => {
-                    count += 1;
-                    break;
-                }
-                Ok(Ok(_)) => {}
-                Err(_) => break,
+            match stream.try_read(&mut piece) {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(error) => return error.kind() != ErrorKind::WouldBlock,
             }
         }
-    }
-    count
+    };
+    streams.iter().filter(is_closed).count()
 }
 
 /// 400 heads that come drop by drop, 400 bodies that never end, 600 that say nothing at all: others
@@ -453,7 +450,7 @@ async fn slow_and_silent_connections_are_closed() {
         let mut gone = 0;
         while gone < count {
             assert!(
-                begun.elapsed() < Duration::from_secs(45),
+                begun.elapsed() < allowed(Duration::from_secs(45)),
                 "{what}: {gone} of {count} closed"
             );
             if count < 500 {
@@ -466,7 +463,7 @@ async fn slow_and_silent_connections_are_closed() {
                     let _ = stream.write_all(b"x").await;
                 }
             }
-            gone = closed(&mut streams).await;
+            gone = closed(&streams);
         }
         report(&format!(
             "{what}: {count} connections were closed within {:?}",

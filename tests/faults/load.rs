@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::Chance;
 use super::stage::Stage;
+use super::{Chance, setting};
 use crate::world::{receipt, top_up, verify};
 
 /// A receipt that was answered OK.
@@ -27,6 +27,8 @@ pub struct Load {
     pub heard: Mutex<BTreeMap<String, usize>>,
     /// How long each receipt's answer took, good or bad.
     pub took: Mutex<Vec<Duration>>,
+    /// When each call was begun that was answered OK.
+    good: Mutex<Vec<Instant>>,
     stopped: AtomicBool,
     next: AtomicUsize,
     limit: usize,
@@ -35,6 +37,39 @@ pub struct Load {
 
 /// Pause before a sender tries again what was not answered.
 const PAUSE: Duration = Duration::from_millis(10);
+/// Tries after which a sender gives up, however quickly they fail.
+const TRIES: usize = 30_000;
+
+/// Trying again what was not answered: not for ever, so that a gateway that does not come back fails
+/// its test instead of stopping the suite.
+pub struct Effort {
+    begun: Instant,
+    tries: usize,
+}
+
+impl Effort {
+    pub fn new() -> Effort {
+        Effort {
+            begun: Instant::now(),
+            tries: 0,
+        }
+    }
+
+    /// Pauses before the next try; panics with what was heard last when there were enough.
+    pub async fn again(&mut self, what: &str, heard: &str) {
+        self.tries += 1;
+        // The long forms have outages as long as one asks for.
+        let outage = u64::try_from(setting("PAGOMENSA_OUTAGE_S", 0)).unwrap();
+        let is_too_much = self.begun.elapsed() > Duration::from_secs(240 + outage);
+        assert!(
+            !is_too_much && self.tries < TRIES,
+            "{what} does not come through: {} tries in {:?}, at last {heard}",
+            self.tries,
+            self.begun.elapsed()
+        );
+        tokio::time::sleep(PAUSE).await;
+    }
+}
 
 impl Load {
     /// Load without an end.
@@ -53,6 +88,7 @@ impl Load {
             acknowledged: Mutex::new(BTreeMap::new()),
             heard: Mutex::new(BTreeMap::new()),
             took: Mutex::new(vec![]),
+            good: Mutex::new(vec![]),
             stopped: AtomicBool::new(false),
             next: AtomicUsize::new(first),
             limit: first.saturating_add(count),
@@ -75,6 +111,13 @@ impl Load {
     /// How many were answered OK.
     pub fn count(&self) -> usize {
         self.acknowledged.lock().unwrap().len()
+    }
+
+    /// How many calls were begun after this instant and answered OK. One that was begun before may
+    /// have been committed before, and its answer may come at any time.
+    pub fn good_since(&self, instant: Instant) -> usize {
+        let good = self.good.lock().unwrap();
+        good.iter().filter(|begun| **begun > instant).count()
     }
 
     /// Waits until so many more are answered OK.
@@ -132,6 +175,7 @@ impl Load {
         body["child"]["code"] = json!(format!("c{}", place % 50));
         // Left to the gateway: the clock here is the machine's.
         body.as_object_mut().unwrap().remove("due_on");
+        let mut effort = Effort::new();
         loop {
             let sent = stage
                 .http
@@ -140,13 +184,15 @@ impl Load {
                 .json(&body)
                 .send()
                 .await;
-            if let Ok(answer) = sent
-                && answer.status().is_success()
-                && let Ok(notice) = answer.json::<Value>().await
-            {
-                return notice["notice_number"].as_str().unwrap().to_owned();
-            }
-            tokio::time::sleep(PAUSE).await;
+            let heard = match sent {
+                Ok(answer) if answer.status().is_success() => match answer.json::<Value>().await {
+                    Ok(notice) => return notice["notice_number"].as_str().unwrap().to_owned(),
+                    Err(error) => format!("{error:?}"),
+                },
+                Ok(answer) => format!("{}: {:?}", answer.status(), answer.text().await),
+                Err(error) => format!("{error:?}"),
+            };
+            effort.again("a notice", &heard).await;
         }
     }
 
@@ -156,16 +202,17 @@ impl Load {
     }
 
     async fn until_ok(&self, stage: &Stage, doors: &super::stage::Doors, message: &str) {
+        let mut effort = Effort::new();
         loop {
             let begun = Instant::now();
             let heard = send(stage, &doors.node, message).await;
             self.took.lock().unwrap().push(begun.elapsed());
-            let is_ok = heard == "OK";
-            *self.heard.lock().unwrap().entry(heard).or_default() += 1;
-            if is_ok {
+            *self.heard.lock().unwrap().entry(heard.clone()).or_default() += 1;
+            if heard == "OK" {
+                self.good.lock().unwrap().push(begun);
                 return;
             }
-            tokio::time::sleep(PAUSE).await;
+            effort.again("a receipt", &heard).await;
         }
     }
 

@@ -52,16 +52,17 @@ pub struct Gateway {
     log: PathBuf,
 }
 
-/// A free port outside the range from which the system takes ports for outgoing connections: while
-/// a gateway is dead, nobody else is given its port.
-fn port() -> u16 {
+/// The first of so many free ports in a row, outside the range from which the system takes ports for
+/// outgoing connections: while a gateway is dead or not yet up, nobody else is given its port.
+pub fn ports(count: u16) -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = u16::try_from(std::process::id() % 11_000).unwrap();
     for _ in 0..11_000 {
-        let step = NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = 21_000 + (start.wrapping_mul(7).wrapping_add(step)) % 11_000;
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
+        let step = NEXT.fetch_add(count, Ordering::Relaxed);
+        let first = 21_000 + (start.wrapping_mul(7).wrapping_add(step)) % 11_000;
+        let is_free = |port| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
+        if (first..first + count).all(is_free) {
+            return first;
         }
     }
     panic!("no free port");
@@ -69,7 +70,7 @@ fn port() -> u16 {
 
 impl Doors {
     pub fn new() -> Doors {
-        let (web_port, node_port) = (port(), port());
+        let (web_port, node_port) = (ports(1), ports(1));
         Doors {
             web: format!("http://127.0.0.1:{web_port}"),
             node: format!("http://127.0.0.1:{node_port}/node"),
@@ -256,6 +257,16 @@ impl Stage {
         let answer = self.http.get(url).send().await.unwrap();
         let health: Value = answer.json().await.unwrap();
         health["ledger_entries_owed"].as_i64().unwrap()
+    }
+
+    /// What the page of metrics shows under this name.
+    pub async fn measure(&self, doors: &Doors, name: &str) -> usize {
+        let url = format!("{}/metrics", doors.web);
+        let answer = self.http.get(url).send().await.unwrap();
+        let page = answer.text().await.unwrap();
+        let value = page.lines().find_map(|line| line.strip_prefix(name));
+        let value = value.unwrap_or_else(|| panic!("{name} is missing in\n{page}"));
+        value.trim().parse().unwrap()
     }
 
     /// Waits until nothing is owed to the ledger any more.

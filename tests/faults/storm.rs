@@ -7,7 +7,7 @@ use pagomensa::store::Engine;
 use serde_json::Value;
 
 use super::checker::{Outbox, check};
-use super::load::{Acknowledged, Load, send};
+use super::load::{Acknowledged, Effort, Load, send};
 use super::report;
 use super::stage::{Launch, Stage};
 use crate::engines::{Database, engines};
@@ -83,8 +83,9 @@ async fn two_gateways(engine: Engine) {
             async move {
                 // What one gateway does not answer any more comes to the other, and 503 comes again.
                 let mut heard = send(stage, &doors.node, message).await;
+                let mut effort = Effort::new();
                 while ["503", "lost", "refused"].contains(&heard.as_str()) {
-                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    effort.again("a receipt of the storm", &heard).await;
                     heard = send(stage, &fallback.node, message).await;
                 }
                 heard
