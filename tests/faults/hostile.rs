@@ -18,7 +18,7 @@ use crate::world::{STATION, TOWN, envelope, receipt, verify};
 /// An answer comes within this time.
 const PROMPT: Duration = Duration::from_secs(1);
 /// The program may need so much more memory than for its ordinary work, in KiB.
-const MEMORY_KIB: u64 = 32 * 1024;
+pub(super) const MEMORY_KIB: u64 = 32 * 1024;
 
 /// What is sent: a beginning, something repeated, and an end.
 struct Attack {
@@ -306,7 +306,7 @@ async fn strike(port: u16, attack: &Attack) -> String {
 }
 
 /// The most memory that a process has had since [`forget_peak`], in KiB.
-fn peak_kib(gateway: &Gateway) -> u64 {
+pub(super) fn peak_kib(gateway: &Gateway) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.pid())).unwrap();
     let line = status
         .lines()
@@ -315,12 +315,12 @@ fn peak_kib(gateway: &Gateway) -> u64 {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-fn forget_peak(gateway: &Gateway) {
+pub(super) fn forget_peak(gateway: &Gateway) {
     std::fs::write(format!("/proc/{}/clear_refs", gateway.pid()), "5").unwrap();
 }
 
 /// A stage with a notice, the gateway warmed up by ordinary work.
-async fn stage() -> (Stage, Launch, Gateway, String) {
+pub(super) async fn stage() -> (Stage, Launch, Gateway, String) {
     let stage = Stage::over(Database::fresh(Engine::Sqlite).await.unwrap()).await;
     let launch = Launch::new();
     let gateway = stage.start(&launch).await;
@@ -332,15 +332,23 @@ async fn stage() -> (Stage, Launch, Gateway, String) {
     (stage, launch, gateway, number)
 }
 
-async fn ordinary(stage: &Stage, launch: &Launch, number: &str, after: &str) {
+/// An ordinary call of the node: how long its answer took.
+pub(super) async fn ordinary(
+    stage: &Stage,
+    launch: &Launch,
+    number: &str,
+    after: &str,
+) -> Duration {
     let begun = Instant::now();
     let heard = send(stage, &launch.doors.node, &verify(number)).await;
     assert_eq!(heard, "PAA_PAGAMENTO_DUPLICATO", "after: {after}");
+    let took = begun.elapsed();
     limit(
         &format!("an ordinary call after: {after}"),
-        begun.elapsed(),
+        took,
         Duration::from_secs(2),
     );
+    took
 }
 
 async fn payments(stage: &Stage) -> i64 {
@@ -395,7 +403,7 @@ async fn hostile_messages_are_refused_and_change_nothing() {
 }
 
 /// Opens connections that begin like this.
-async fn connections(port: u16, count: usize, begin: &[u8]) -> Vec<TcpStream> {
+pub(super) async fn connections(port: u16, count: usize, begin: &[u8]) -> Vec<TcpStream> {
     let mut open = vec![];
     for _ in 0..count {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
@@ -407,7 +415,7 @@ async fn connections(port: u16, count: usize, begin: &[u8]) -> Vec<TcpStream> {
 }
 
 /// How many of these connections the server has closed, as far as has been heard of it.
-fn closed(streams: &[TcpStream]) -> usize {
+pub(super) fn closed(streams: &[TcpStream]) -> usize {
     let is_closed = |stream: &&TcpStream| {
         let mut piece = [0; 1_024];
         loop {

@@ -9,6 +9,7 @@ mod certs;
 mod checker;
 mod clock;
 mod cluster;
+mod crowd;
 mod disk;
 mod hostile;
 mod kill;
