@@ -352,7 +352,7 @@ engines! {
                 None => break,
             }
         }
-        let others: Vec<Value> = all.iter().cloned().filter(|line| line["id"] != broken).collect();
+        let others: Vec<Value> = all.iter().filter(|line| line["id"] != broken).cloned().collect();
         assert_eq!(read, others);
         // A block that cannot be read keeps its lines, and no other's.
         execute(world, &["UPDATE journal_blocks SET written_at = '2020' WHERE number = 1 AND chain LIKE '%.journal'".to_owned()]).await;
