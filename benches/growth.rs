@@ -191,6 +191,7 @@ impl Side {
         let fill = Fill {
             notices,
             mixed: true,
+            paid: 0,
         };
         let start = Instant::now();
         prepare(&database, fill).await;

@@ -16,8 +16,6 @@
 
 #[path = "receipts/bare.rs"]
 mod bare;
-#[path = "receipts/generator.rs"]
-mod generator;
 #[allow(dead_code, reason = "shared with the other benchmark")]
 mod lab;
 
@@ -28,11 +26,12 @@ use clap::{Parser, Subcommand};
 use pagomensa::store::Engine;
 
 use bare::Bare;
-use generator::{Order, Sent};
 use lab::database::{Database, fdatasync, folder, postgres};
 use lab::figures::Spread;
 use lab::gateway::{Gateway, log_into, prepare};
 use lab::notices::Fill;
+use lab::process::Cpu;
+use lab::sender::{self, Kind, Order, Sent};
 
 /// Measures the receipts.
 #[derive(Debug, Parser)]
@@ -70,7 +69,7 @@ const FASTEST: u64 = 20_000;
 fn main() {
     let options = Options::parse();
     if let Some(Command::Generate(order)) = &options.command {
-        return generator::run(order);
+        return sender::run(order);
     }
     let folder = folder();
     log_into(folder.path());
@@ -126,6 +125,7 @@ async fn measure(engine: Engine, options: &Options, folder: &Path) {
             notices => notices,
         },
         mixed: false,
+        paid: 0,
     };
     prepare(&database, fill).await;
     prepare(&limit, fill).await;
@@ -178,15 +178,19 @@ impl Bench<'_> {
     }
 
     async fn send(&mut self, connections: usize, time: Duration) -> Sent {
-        let sent = generator::elsewhere(&Order {
+        let sent = sender::elsewhere(&Order {
             address: self.gateway.node,
+            kind: Kind::Receipt,
             connections,
             millis: u64::try_from(time.as_millis()).unwrap(),
             first: self.next,
             end: self.end,
+            rate: None,
+            key: None,
+            tls: None,
         })
         .await;
-        self.next += sent.receipts;
+        self.next += sent.answers;
         assert!(
             self.next < self.end,
             "too few notices: ask for more with --notices"
@@ -268,12 +272,12 @@ fn print(engine: Engine, is_own_cluster: bool, rounds: &[Round]) {
     );
     line(
         "CPU of the gateway per receipt in us",
-        format!("{:.0}", over(|r| r.cpu.gateway / r.ours.receipts as f64)),
+        format!("{:.0}", over(|r| r.cpu.gateway / r.ours.answers as f64)),
     );
     if is_own_cluster {
         line(
             "CPU of PostgreSQL per receipt in us",
-            format!("{:.0}", over(|r| r.cpu.cluster / r.ours.receipts as f64)),
+            format!("{:.0}", over(|r| r.cpu.cluster / r.ours.answers as f64)),
         );
     }
     line(
@@ -281,92 +285,4 @@ fn print(engine: Engine, is_own_cluster: bool, rounds: &[Round]) {
         format!("{:.0}", over(|r| r.cpu.of_others())),
     );
     println!("  every answer OK was found in the database after each round\n");
-}
-
-/// Processor time in microseconds.
-#[derive(Clone, Copy)]
-struct Cpu {
-    gateway: f64,
-    generators: f64,
-    cluster: f64,
-    machine: f64,
-}
-
-impl Cpu {
-    fn now(cluster: Option<u32>) -> Cpu {
-        let own = stat("self").unwrap();
-        Cpu {
-            gateway: own.own,
-            generators: own.ended,
-            cluster: cluster.map_or(0.0, of_cluster),
-            machine: of_machine(),
-        }
-    }
-
-    fn since(self, before: Cpu) -> Cpu {
-        Cpu {
-            gateway: self.gateway - before.gateway,
-            generators: self.generators - before.generators,
-            cluster: self.cluster - before.cluster,
-            machine: self.machine - before.machine,
-        }
-    }
-
-    /// Of what the machine has computed, the part that others had it compute, in percent.
-    fn of_others(self) -> f64 {
-        let ours = self.gateway + self.generators + self.cluster;
-        (self.machine - ours).max(0.0) * 100.0 / self.machine
-    }
-}
-
-struct Stat {
-    parent: u32,
-    own: f64,
-    /// Of children that have ended.
-    ended: f64,
-}
-
-/// Microseconds of a tick of the clock in `/proc`.
-const TICK: f64 = 1e4;
-
-/// What `/proc` says of a process.
-fn stat(pid: &str) -> Option<Stat> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name of the program may hold anything but ends with the last bracket.
-    let fields: Vec<&str> = text.get(text.rfind(')')? + 2..)?.split(' ').collect();
-    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok());
-    Some(Stat {
-        parent: fields.get(1)?.parse().ok()?,
-        own: (ticks(11)? + ticks(12)?) * TICK,
-        ended: (ticks(13)? + ticks(14)?) * TICK,
-    })
-}
-
-/// The processes of a cluster together, those that have ended included.
-fn of_cluster(pid: u32) -> f64 {
-    let processes = std::fs::read_dir("/proc").unwrap();
-    processes
-        .filter_map(|entry| {
-            let name = entry.ok()?.file_name().into_string().ok()?;
-            let stat = stat(&name)?;
-            match name.parse::<u32>() {
-                Ok(own) if own == pid => Some(stat.own + stat.ended),
-                Ok(_) if stat.parent == pid => Some(stat.own),
-                _ => None,
-            }
-        })
-        .sum()
-}
-
-/// All that was computed on the machine: everything in its line but idle and waiting.
-fn of_machine() -> f64 {
-    let text = std::fs::read_to_string("/proc/stat").unwrap();
-    let line = text.lines().next().unwrap_or_default();
-    line.split_whitespace()
-        .skip(1)
-        .take(8)
-        .enumerate()
-        .filter(|(at, _)| !matches!(at, 3 | 4))
-        .map(|(_, ticks)| ticks.parse::<f64>().unwrap() * TICK)
-        .sum()
 }

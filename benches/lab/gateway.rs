@@ -37,7 +37,7 @@ pub(crate) struct Gateway {
 }
 
 /// The settings of the demo's town over this database.
-fn config(database: &Database) -> Config {
+pub(crate) fn config(database: &Database) -> Config {
     let mut config = Config::with(include_str!("../../config/demo.toml")).unwrap();
     config.database.url = database.url.clone().into();
     config.node.tls.enabled = false;
@@ -126,7 +126,8 @@ impl Gateway {
     }
 }
 
-fn listen(
+/// Opens a door as the gateway does.
+pub(crate) fn listen(
     router: Router,
     handle: &Handle<SocketAddr>,
 ) -> (SocketAddr, JoinHandle<std::io::Result<()>>) {

@@ -1,13 +1,21 @@
 //! The thinnest HTTP client there can be: one connection kept alive, requests made beforehand.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use openssl::ssl::SslConnector;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_openssl::SslStream;
+
+/// What a connection speaks over.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 /// A connection that is kept open.
 pub(crate) struct Connection {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     buffer: Vec<u8>,
 }
 
@@ -21,9 +29,23 @@ impl Connection {
     pub(crate) async fn open(address: SocketAddr) -> Connection {
         let stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
+        Connection::over(stream)
+    }
+
+    /// The same with TLS, the client's certificate shown.
+    pub(crate) async fn open_tls(address: SocketAddr, tls: &SslConnector) -> Connection {
+        let stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let session = tls.configure().unwrap().into_ssl("127.0.0.1").unwrap();
+        let mut stream = SslStream::new(session, stream).unwrap();
+        Pin::new(&mut stream).connect().await.unwrap();
+        Connection::over(stream)
+    }
+
+    fn over(stream: impl Stream + 'static) -> Connection {
         Connection {
-            stream,
-            buffer: Vec::with_capacity(256 * 1024),
+            stream: Box::new(stream),
+            buffer: Vec::with_capacity(16 * 1024),
         }
     }
 

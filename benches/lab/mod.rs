@@ -7,6 +7,10 @@ pub(crate) mod gateway;
 pub(crate) mod http;
 pub(crate) mod messages;
 pub(crate) mod notices;
+pub(crate) mod pki;
+pub(crate) mod process;
+pub(crate) mod program;
+pub(crate) mod sender;
 
 /// The municipality of the demo, whose notices are paid here.
 pub(crate) const TOWN: &str = "77777777777";

@@ -18,6 +18,8 @@ pub(crate) struct Fill {
     pub notices: u64,
     /// Whether they are in all states, or all open.
     pub mixed: bool,
+    /// How many of the first places are paid in any case.
+    pub paid: u64,
 }
 
 /// Rows of a transaction.
@@ -48,6 +50,9 @@ pub(crate) fn reference(place: u64, turn: u64) -> String {
 impl Fill {
     /// The state at a place.
     pub(crate) fn state(self, place: u64) -> &'static str {
+        if place <= self.paid {
+            return "paid";
+        }
         match (self.mixed, place % 10) {
             (false, _) | (true, 5..) => "open",
             (true, 2..) => "paid",
@@ -87,6 +92,7 @@ impl Fill {
                 .bind(i64::from(self.mixed))
                 .bind(i64::try_from(self.children()).unwrap())
                 .bind(TOWN)
+                .bind(i64::try_from(self.paid).unwrap())
                 .execute(&mut *tx)
                 .await
                 .unwrap();
@@ -124,7 +130,8 @@ impl Fill {
 const DEBTS: &str = "WITH RECURSIVE places (place) AS (SELECT CAST($1 AS BIGINT) UNION ALL \
     SELECT place + 1 FROM places WHERE place < CAST($2 AS BIGINT)), \
     padded AS (SELECT place, substr('0000000000000' || place, length('' || place) + 1) AS digits, \
-    CASE WHEN CAST($3 AS BIGINT) = 0 OR place % 10 >= 5 THEN 'open' \
+    CASE WHEN place <= CAST($6 AS BIGINT) THEN 'paid' \
+    WHEN CAST($3 AS BIGINT) = 0 OR place % 10 >= 5 THEN 'open' \
     WHEN place % 10 >= 2 THEN 'paid' WHEN place % 10 = 1 THEN 'expired' ELSE 'cancelled' END \
     AS state FROM places), \
     checked AS (SELECT place, digits, state, CAST('302' || digits AS BIGINT) % 93 AS remainder \

@@ -38,7 +38,8 @@ struct Rows {
 
 /// The settings of the gateway's own connections.
 const SQLITE_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-    PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA cache_size = -16384;";
+    PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA cache_size = -16384; \
+    PRAGMA wal_autocheckpoint = 4096; PRAGMA temp_store = MEMORY;";
 
 const NOW: &str = "2026-11-20T11:00:00.000Z";
 const SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
