@@ -24,7 +24,7 @@ use crate::domain::payment::{Case, CaseCode, Collection};
 use crate::metrics::Metrics;
 use crate::point;
 use crate::store::documents::Document;
-use crate::store::{Store, StoreError, documents};
+use crate::store::{Store, StoreError};
 
 /// Longest time for one batch: a database that is silent for longer is not waited for.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -236,9 +236,8 @@ impl Writer {
         point::reach("till.begun");
         // The messages before anything else: whatever is decided, they are kept as they came.
         let papers: Vec<Document> = deposits.iter().map(|d| d.call.request()).collect();
-        documents::insert(&mut tx, &papers).await?;
+        let mut book = Book::open(&mut tx, &self.ids, deposits, &papers, now).await?;
         point::reach("till.documents_stored");
-        let mut book = Book::open(&mut tx, &self.ids, deposits, now).await?;
         let mut replies = vec![];
         let mut results = vec![];
         for (deposit, paper) in deposits.iter().zip(&papers) {

@@ -53,6 +53,20 @@ pub fn is_xml_char(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
 }
 
+/// Where the first character stands that XML 1.0 does not allow.
+pub fn not_xml(text: &str) -> Option<usize> {
+    // Hardly a text holds a control character or the first byte of U+FFFE and U+FFFF, and to see
+    // that all bytes at once are looked at, many in one step of the machine.
+    let is_suspect = |byte: u8| (byte < 0x20 && !matches!(byte, 9 | 10 | 13)) | (byte == 0xEF);
+    let is_any = text.bytes().fold(false, |any, byte| any | is_suspect(byte));
+    if !is_any {
+        return None;
+    }
+    text.char_indices()
+        .find(|(_, c)| !is_xml_char(*c))
+        .map(|(at, _)| at)
+}
+
 /// Whether a text a person typed holds only characters that can be seen on one line: no control
 /// characters, no line ends, no marks that turn the writing direction or cannot be seen at all.
 pub fn is_one_line(text: &str) -> bool {

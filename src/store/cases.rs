@@ -1,6 +1,7 @@
 //! Cases: what waits for a person of the finance office.
 
-use super::statement::{bulks, statements};
+use super::sheet::{Bundle, Rows, sheets};
+use super::statement::statements;
 use super::{Columns, Conn, StoreError};
 use crate::domain::day::Instant;
 use crate::domain::ids::CaseId;
@@ -12,10 +13,10 @@ statements! {
         WHERE creditor = $1 AND state = 'open' AND id < $2 ORDER BY id DESC LIMIT $3";
 }
 
-bulks! {
+sheets! {
     INSERT = ("INSERT INTO cases (id, creditor, code, identity, subject, detail, state, \
-        opened_at) VALUES",
-        "(?, ?, ?, ?, ?, ?, 'open', ?)", "ON CONFLICT (creditor, code, identity) DO NOTHING");
+        opened_at)",
+        "?, ?, ?, ?, ?, ?, 'open', ?", " ON CONFLICT (creditor, code, identity) DO NOTHING");
 }
 
 /// After every id: where the first page of a list begins.
@@ -37,21 +38,21 @@ pub struct OpenCase {
 /// # Errors
 /// The database failed.
 pub async fn insert(conn: &mut Conn, cases: &[OpenCase]) -> Result<(), StoreError> {
-    for (sql, rows) in INSERT.pieces(cases) {
-        let mut query = sqlx::query(sql);
-        for open in rows {
-            query = query
-                .bind(open.id.as_str())
-                .bind(open.case.creditor.as_str())
-                .bind(open.case.code.as_str())
-                .bind(open.case.identity.as_str())
-                .bind(open.case.subject.as_str())
-                .bind(open.case.detail.as_str())
-                .bind(open.opened_at.to_string());
-        }
-        query.execute(&mut *conn).await?;
-    }
+    Bundle::of(&INSERT, rows(cases)).run(conn).await?;
     Ok(())
+}
+
+/// The rows of cases, for [`INSERT`].
+pub(super) fn rows(cases: &[OpenCase]) -> Rows {
+    Rows::of(cases, |row, open| {
+        row.bind(open.id.as_str())
+            .bind(open.case.creditor.as_str())
+            .bind(open.case.code.as_str())
+            .bind(open.case.identity.as_str())
+            .bind(open.case.subject.as_str())
+            .bind(open.case.detail.as_str())
+            .bind(open.opened_at.to_string());
+    })
 }
 
 /// A page of a creditor's open cases, newest first.

@@ -3,8 +3,10 @@
 
 use sqlx::any::AnyRow;
 
-use super::exchanges::Kind;
-use super::statement::{bulks, statements};
+use super::documents::{self, Document};
+use super::exchanges::{self, Chained, Kind};
+use super::sheet::{Bundle, Rows, sheets};
+use super::statement::statements;
 use super::{Columns, Conn, StoreError};
 use crate::domain::day::Instant;
 
@@ -70,12 +72,6 @@ statements! {
         (SELECT 1 FROM journal_links l WHERE l.to_chain = b.chain AND l.to_number = b.number) \
         ORDER BY b.chain";
 
-    /// Taken by whoever is first: another process, or our own commit that was given up too early.
-    INSERT = "INSERT INTO journal_blocks (chain, number, previous, hash, kinds, exchanges, \
-        exchanges_digest, links, links_digest, written_at) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
-        ON CONFLICT (chain, number) DO NOTHING RETURNING number";
-
     /// The chains are found from both sides, so that one whose blocks are all gone is seen by its
     /// lines.
     NEXT_CHAIN = "SELECT MIN(first_ones.chain) AS chain FROM (SELECT MIN(chain) AS chain \
@@ -122,9 +118,15 @@ statements! {
         AND started_at <= $2";
 }
 
-bulks! {
-    LINK = ("INSERT INTO journal_links (chain, number, place, to_chain, to_number, to_hash) VALUES",
-        "(?, ?, ?, ?, ?, ?)", "");
+sheets! {
+    /// Taken by whoever is first: another process, or our own commit that was given up too early.
+    INSERT = ("INSERT INTO journal_blocks (chain, number, previous, hash, kinds, exchanges, \
+        exchanges_digest, links, links_digest, written_at)",
+        "?, CAST(? AS BIGINT), ?, ?, ?, CAST(? AS BIGINT), ?, CAST(? AS BIGINT), ?, ?",
+        " ON CONFLICT (chain, number) DO NOTHING RETURNING number");
+
+    LINK = ("INSERT INTO journal_links (chain, number, place, to_chain, to_number, to_hash)",
+        "?, CAST(? AS BIGINT), CAST(? AS BIGINT), ?, CAST(? AS BIGINT), ?", "");
 }
 
 /// The last block of a chain, when it has any.
@@ -145,46 +147,76 @@ pub async fn tips(conn: &mut Conn, but: &str) -> Result<Vec<Head>, StoreError> {
     rows.iter().map(read_head).collect()
 }
 
-/// Stores a block with its links.
-///
-/// # Errors
-/// [`StoreError::Contended`] when the chain has a block of this number already; the transaction must
-/// then be undone.
-pub async fn insert(
-    conn: &mut Conn,
-    block: &Block,
-    links: &[(i64, Head)],
-) -> Result<(), StoreError> {
-    let stored = sqlx::query(INSERT)
-        .bind(block.chain.as_str())
-        .bind(block.number)
-        .bind(block.previous.as_str())
-        .bind(block.hash.as_str())
-        .bind(block.kinds.as_str())
-        .bind(block.exchanges)
-        .bind(block.exchanges_digest.as_str())
-        .bind(block.links)
-        .bind(block.links_digest.as_str())
-        .bind(block.written_at.to_string())
-        .fetch_optional(&mut *conn)
-        .await?;
-    if stored.is_none() {
-        return Err(StoreError::Contended);
-    }
-    for (sql, rows) in LINK.pieces(links) {
-        let mut query = sqlx::query(sql);
-        for (place, link) in rows {
-            query = query
-                .bind(block.chain.as_str())
+/// A block with its links and the exchanges in it, ready to be stored.
+#[derive(Debug, Clone, Copy)]
+pub struct Filled<'a> {
+    /// The block.
+    pub block: &'a Block,
+    /// What it vouches for, each in its place.
+    pub links: &'a [(i64, Head)],
+    /// The exchanges.
+    pub lines: &'a [Chained<'a>],
+}
+
+impl Filled<'_> {
+    /// Stores it after other things: the block, its links, its exchanges.
+    pub(super) fn after(self, bundle: Bundle) -> Bundle {
+        let Filled {
+            block,
+            links,
+            lines,
+        } = self;
+        let blocks = Rows::of([block], |row, block| {
+            row.bind(block.chain.as_str())
+                .bind(block.number)
+                .bind(block.previous.as_str())
+                .bind(block.hash.as_str())
+                .bind(block.kinds.as_str())
+                .bind(block.exchanges)
+                .bind(block.exchanges_digest.as_str())
+                .bind(block.links)
+                .bind(block.links_digest.as_str())
+                .bind(block.written_at.to_string());
+        });
+        let links = Rows::of(links, |row, (place, link)| {
+            row.bind(block.chain.as_str())
                 .bind(block.number)
                 .bind(*place)
                 .bind(link.chain.as_str())
                 .bind(link.number)
                 .bind(link.hash.as_str());
-        }
-        query.execute(&mut *conn).await?;
+        });
+        bundle
+            .and(&INSERT, blocks)
+            .and(&LINK, links)
+            .and(&exchanges::INSERT, exchanges::rows(lines))
     }
-    Ok(())
+
+    /// Whether the block was free and none of its lines was stored before, given what the statements
+    /// of [`Filled::after`] gave back.
+    pub(super) fn is_stored(self, results: &[Vec<AnyRow>]) -> bool {
+        matches!(results, [block, _, lines]
+            if block.len() == 1 && lines.len() == self.lines.len())
+    }
+}
+
+/// Stores documents, and after them a block with its exchanges.
+///
+/// # Errors
+/// [`StoreError::Contended`] when the chain has a block of this number already, or one of the
+/// exchanges is stored already, in another block: the transaction must then be undone. Or the
+/// database failed.
+pub async fn insert(
+    conn: &mut Conn,
+    papers: &[Document],
+    filled: Filled<'_>,
+) -> Result<(), StoreError> {
+    let papers = Bundle::of(&documents::INSERT, documents::rows(papers));
+    let results = filled.after(papers).run(conn).await?;
+    match results.split_first() {
+        Some((_, results)) if filled.is_stored(results) => Ok(()),
+        _ => Err(StoreError::Contended),
+    }
 }
 
 /// The first chain after this one, in the order of their names.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use super::sheet::{Rows, sheets};
 use super::statement::{bulks, statements};
 use super::{Columns, Conn, StoreError};
 use crate::domain::day::{Day, Instant};
@@ -79,15 +80,17 @@ statements! {
 bulks! {
     BY_IDS = ("WITH wanted (id) AS (VALUES", "(CAST(? AS TEXT))",
         concat!(") SELECT ", columns!(), " FROM wanted JOIN debts ON debts.id = wanted.id"));
+}
 
-    BY_NOTICES = ("WITH wanted (creditor, iuv, notice_number) AS (VALUES",
-        "(CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT))",
+sheets! {
+    BY_NOTICES = ("WITH wanted (creditor, iuv, notice_number) AS (",
+        "?, ?, ?",
         concat!(") SELECT ", columns!(), " FROM wanted JOIN debts \
             ON debts.creditor = wanted.creditor AND debts.iuv = wanted.iuv \
             AND debts.notice_number = wanted.notice_number"));
 
-    SETTLE = ("WITH paid (id, payment, at) AS (VALUES",
-        "(CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT))",
+    SETTLE = ("WITH paid (id, payment, at) AS (",
+        "?, ?, ?",
         ") UPDATE debts SET state = 'paid', payment = paid.payment, closed_at = paid.at FROM paid \
             WHERE debts.id = paid.id AND debts.state IN ('open', 'expired') RETURNING debts.id");
 }
@@ -216,54 +219,38 @@ pub async fn by_notice(
     row.as_ref().map(debt).transpose()
 }
 
-/// Debts by their notice numbers.
-#[derive(Debug, Default)]
-pub struct ByNotices {
-    /// Those that were found.
-    pub debts: Vec<Debt>,
-    /// Those whose rows cannot be read: a payment of such a debt is recorded all the same.
-    pub unreadable: Vec<(CreditorCode, NoticeNumber)>,
+/// The notices to look for in [`BY_NOTICES`].
+pub(super) fn wanted(notices: &[(&CreditorCode, NoticeNumber)]) -> Rows {
+    Rows::of(notices, |row, (creditor, notice)| {
+        row.bind(creditor.as_str())
+            .bind(notice.iuv().as_str())
+            .bind(notice.as_str());
+    })
 }
 
-/// The debts with these notice numbers, in no order; unknown ones are left out.
-///
-/// # Errors
-/// The database failed.
-pub async fn by_notices(
-    conn: &mut Conn,
-    wanted: &[(&CreditorCode, NoticeNumber)],
-) -> Result<ByNotices, StoreError> {
-    let mut found = ByNotices::default();
-    for (sql, rows) in BY_NOTICES.pieces(wanted) {
-        let mut query = sqlx::query(sql);
-        for (creditor, notice) in rows {
-            query = query
-                .bind(creditor.as_str())
-                .bind(notice.iuv().as_str().to_owned())
-                .bind(notice.as_str());
+/// Reads one of the debts of [`BY_NOTICES`], or which it is when its row cannot be read: a payment of
+/// such a debt is recorded all the same.
+pub(super) fn found(
+    row: &AnyRow,
+) -> Result<Result<Debt, (CreditorCode, NoticeNumber)>, StoreError> {
+    match debt(row) {
+        Ok(debt) => Ok(Ok(debt)),
+        Err(error @ StoreError::Corrupt { .. }) => {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "a debt cannot be read"
+            );
+            let columns = Columns {
+                table: "debts",
+                row,
+            };
+            Ok(Err((
+                columns.parsed("creditor", CreditorCode::parse)?,
+                columns.parsed("notice_number", NoticeNumber::parse)?,
+            )))
         }
-        for row in query.fetch_all(&mut *conn).await? {
-            match debt(&row) {
-                Ok(debt) => found.debts.push(debt),
-                Err(error @ StoreError::Corrupt { .. }) => {
-                    tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        "a debt cannot be read"
-                    );
-                    let columns = Columns {
-                        table: "debts",
-                        row: &row,
-                    };
-                    found.unreadable.push((
-                        columns.parsed("creditor", CreditorCode::parse)?,
-                        columns.parsed("notice_number", NoticeNumber::parse)?,
-                    ));
-                }
-                Err(error) => return Err(error),
-            }
-        }
+        Err(error) => Err(error),
     }
-    Ok(found)
 }
 
 /// A page of a creditor's debts, newest first. A debt that is past its last day but not yet closed
@@ -371,27 +358,13 @@ pub async fn settle_elsewhere(
     Ok(row.is_some())
 }
 
-/// Marks debts as paid where they still can be. The number that were: when it is smaller than the
-/// number given, somebody else changed one of them meanwhile.
-///
-/// # Errors
-/// The database failed.
-pub async fn settle(
-    conn: &mut Conn,
-    paid: &[(DebtId, PaymentId, Instant)],
-) -> Result<usize, StoreError> {
-    let mut settled = 0;
-    for (sql, rows) in SETTLE.pieces(paid) {
-        let mut query = sqlx::query(sql);
-        for (debt, payment, at) in rows {
-            query = query
-                .bind(debt.as_str())
-                .bind(payment.as_str())
-                .bind(at.to_string());
-        }
-        settled += query.fetch_all(&mut *conn).await?.len();
-    }
-    Ok(settled)
+/// The debts to be marked as paid by [`SETTLE`], which gives back those that still could be.
+pub(super) fn paid(paid: &[(DebtId, PaymentId, Instant)]) -> Rows {
+    Rows::of(paid, |row, (debt, payment, at)| {
+        row.bind(debt.as_str())
+            .bind(payment.as_str())
+            .bind(at.to_string());
+    })
 }
 
 /// Closes open debts whose last day was before `today`, at most `limit`; the ones that were closed.

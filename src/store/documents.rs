@@ -3,7 +3,8 @@
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use super::statement::{bulks, statements};
+use super::sheet::{Rows, sheets};
+use super::statement::statements;
 use super::{Columns, Conn, StoreError};
 use crate::domain::day::Instant;
 use crate::domain::ids::{DocumentId, ExchangeId};
@@ -48,10 +49,11 @@ statements! {
         WHERE id = $1 AND erased_at IS NULL";
 }
 
-bulks! {
+sheets! {
     /// Stored once: after a commit whose answer was lost the same document may come again.
-    INSERT = ("INSERT INTO documents (id, kind, sha256, bytes, stored_at) VALUES",
-        "(?, ?, ?, ?, ?)", "ON CONFLICT (id) DO NOTHING");
+    INSERT = ("INSERT INTO documents (id, kind, sha256, bytes, stored_at)",
+        "?, ?, ?, substr(CAST($bytes AS blob), CAST(? AS INTEGER), CAST(? AS INTEGER)), ?",
+        " ON CONFLICT (id) DO NOTHING");
 }
 
 /// A document that may be erased.
@@ -88,24 +90,15 @@ pub struct Kept {
     pub erasure: Option<ExchangeId>,
 }
 
-/// Stores documents.
-///
-/// # Errors
-/// The database failed.
-pub async fn insert(conn: &mut Conn, documents: &[Document]) -> Result<(), StoreError> {
-    for (sql, rows) in INSERT.pieces(documents) {
-        let mut query = sqlx::query(sql);
-        for document in rows {
-            query = query
-                .bind(document.id.as_str())
-                .bind(document.kind)
-                .bind(document.sha256.as_str())
-                .bind(document.bytes.as_slice())
-                .bind(document.stored_at.to_string());
-        }
-        query.execute(&mut *conn).await?;
-    }
-    Ok(())
+/// The rows of documents, for [`INSERT`].
+pub(super) fn rows(documents: &[Document]) -> Rows {
+    Rows::of(documents, |row, document| {
+        row.bind(document.id.as_str())
+            .bind(document.kind)
+            .bind(document.sha256.as_str())
+            .bytes(&document.bytes)
+            .bind(document.stored_at.to_string());
+    })
 }
 
 /// The bytes of a document.

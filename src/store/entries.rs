@@ -2,6 +2,7 @@
 
 use sqlx::Row;
 
+use super::sheet::{Rows, sheets};
 use super::statement::{bulks, statements};
 use super::{Columns, Conn, StoreError};
 use crate::domain::day::Instant;
@@ -33,12 +34,14 @@ statements! {
         AS first_ones";
 }
 
-bulks! {
+sheets! {
     INSERT = ("INSERT INTO ledger_entries (id, payment, creditor, child, service, kind, \
         amount_cents, channel, reference, notice_number, paid_at, payer_fiscal_code, state, \
-        attempts, next_attempt_at, created_at) VALUES",
-        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'owed', 0, ?, ?)", "");
+        attempts, next_attempt_at, created_at)",
+        "?, ?, ?, ?, ?, ?, CAST(? AS BIGINT), ?, ?, ?, ?, ?, 'owed', 0, ?, ?", "");
+}
 
+bulks! {
     CLOSE = ("WITH done (id, state, at, error) AS (VALUES",
         "(CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT))",
         ") UPDATE ledger_entries SET state = done.state, closed_at = done.at, \
@@ -149,38 +152,25 @@ pub enum Attempt {
     },
 }
 
-/// Writes down entries that are owed from `now` on.
-///
-/// # Errors
-/// The database failed.
-pub async fn insert(
-    conn: &mut Conn,
-    entries: &[LedgerEntry],
-    now: Instant,
-) -> Result<(), StoreError> {
+/// The rows of entries that are owed from `now` on, for [`INSERT`].
+pub(super) fn rows(entries: &[LedgerEntry], now: Instant) -> Rows {
     let now = now.to_string();
-    for (sql, rows) in INSERT.pieces(entries) {
-        let mut query = sqlx::query(sql);
-        for entry in rows {
-            query = query
-                .bind(entry.id.as_str())
-                .bind(entry.payment.as_str())
-                .bind(entry.creditor.as_str())
-                .bind(entry.child.as_str())
-                .bind(entry.service.as_str())
-                .bind(entry.kind.as_str())
-                .bind(entry.amount.get())
-                .bind(entry.channel.as_str())
-                .bind(entry.reference.as_str())
-                .bind(entry.notice.as_str())
-                .bind(entry.paid_at.to_string())
-                .bind(entry.payer.as_ref().map(FiscalCode::as_str))
-                .bind(now.as_str())
-                .bind(now.as_str());
-        }
-        query.execute(&mut *conn).await?;
-    }
-    Ok(())
+    Rows::of(entries, |row, entry| {
+        row.bind(entry.id.as_str())
+            .bind(entry.payment.as_str())
+            .bind(entry.creditor.as_str())
+            .bind(entry.child.as_str())
+            .bind(entry.service.as_str())
+            .bind(entry.kind.as_str())
+            .bind(entry.amount.get())
+            .bind(entry.channel.as_str())
+            .bind(entry.reference.as_str())
+            .bind(entry.notice.as_str())
+            .bind(entry.paid_at.to_string())
+            .bind(entry.payer.as_ref().map(FiscalCode::as_str))
+            .bind(now.as_str())
+            .bind(now.as_str());
+    })
 }
 
 /// What is to be delivered now, at most `limit` entries. A row that cannot be read is given apart,

@@ -3,7 +3,8 @@
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use super::statement::{bulks, statements};
+use super::sheet::{Rows, sheets};
+use super::statement::statements;
 use super::{Columns, Conn, StoreError};
 use crate::domain::day::Instant;
 use crate::domain::ids::{DocumentId, ExchangeId};
@@ -248,54 +249,43 @@ statements! {
         LIMIT $2";
 }
 
-bulks! {
+sheets! {
     /// Stored once, as the documents are.
     INSERT = ("INSERT INTO exchanges (id, started_at, operation, peer, creditor, notice_number, \
         reference, outcome, http_status, duration_us, request_document, reply_document, \
-        direction, party, kind, address, iuv, chain, block, place, hash) VALUES",
-        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        "ON CONFLICT (id) DO NOTHING");
+        direction, party, kind, address, iuv, chain, block, place, hash)",
+        "?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS BIGINT), CAST(? AS BIGINT), ?, ?, ?, ?, ?, ?, ?, ?, \
+        CAST(? AS BIGINT), CAST(? AS BIGINT), ?",
+        " ON CONFLICT (id) DO NOTHING RETURNING id");
 }
 
-/// Stores exchanges, in the transaction that stores their block.
-///
-/// # Errors
-/// [`StoreError::Contended`] when one of them is stored already, in another block: the transaction
-/// must then be undone, since its block would hold a line that is not there. Or the database failed.
-pub async fn insert(conn: &mut Conn, lines: &[Chained<'_>]) -> Result<(), StoreError> {
-    for (sql, rows) in INSERT.pieces(lines) {
-        let mut query = sqlx::query(sql);
-        for line in rows {
-            let exchange = line.exchange;
-            query = query
-                .bind(exchange.id.as_str())
-                .bind(exchange.started_at.to_string())
-                .bind(exchange.operation.as_str())
-                .bind(exchange.peer.as_deref())
-                .bind(exchange.creditor.as_deref())
-                .bind(exchange.notice.as_deref())
-                .bind(exchange.reference.as_deref())
-                .bind(exchange.outcome.as_str())
-                .bind(i64::from(exchange.http_status))
-                .bind(exchange.duration_us)
-                .bind(exchange.request.as_ref().map(|paper| paper.id.as_str()))
-                .bind(exchange.reply.as_ref().map(|paper| paper.id.as_str()))
-                .bind(exchange.direction.as_str())
-                .bind(exchange.party.as_str())
-                .bind(exchange.kind.as_str())
-                .bind(exchange.address.as_deref())
-                .bind(exchange.iuv.as_deref())
-                .bind(line.chain)
-                .bind(line.block)
-                .bind(line.place)
-                .bind(line.hash);
-        }
-        let stored = query.execute(&mut *conn).await?.rows_affected();
-        if usize::try_from(stored) != Ok(rows.len()) {
-            return Err(StoreError::Contended);
-        }
-    }
-    Ok(())
+/// The rows of exchanges in their places, for [`INSERT`], which gives back those that were not
+/// stored before.
+pub(super) fn rows(lines: &[Chained<'_>]) -> Rows {
+    Rows::of(lines, |row, line| {
+        let exchange = line.exchange;
+        row.bind(exchange.id.as_str())
+            .bind(exchange.started_at.to_string())
+            .bind(exchange.operation.as_str())
+            .bind(exchange.peer.as_deref())
+            .bind(exchange.creditor.as_deref())
+            .bind(exchange.notice.as_deref())
+            .bind(exchange.reference.as_deref())
+            .bind(exchange.outcome.as_str())
+            .bind(exchange.http_status)
+            .bind(exchange.duration_us)
+            .bind(exchange.request.as_ref().map(|paper| paper.id.as_str()))
+            .bind(exchange.reply.as_ref().map(|paper| paper.id.as_str()))
+            .bind(exchange.direction.as_str())
+            .bind(exchange.party.as_str())
+            .bind(exchange.kind.as_str())
+            .bind(exchange.address.as_deref())
+            .bind(exchange.iuv.as_deref())
+            .bind(line.chain)
+            .bind(line.block)
+            .bind(line.place)
+            .bind(line.hash);
+    })
 }
 
 /// Before and after every instant.

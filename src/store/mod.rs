@@ -26,7 +26,10 @@ pub mod migrate;
 pub mod payments;
 pub mod positions;
 pub mod rates;
+mod readers;
+pub mod receipts;
 pub mod sequences;
+pub mod sheet;
 pub mod statement;
 
 use std::ops::{Deref, DerefMut};
@@ -36,13 +39,15 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use sqlx::any::{Any, AnyPoolOptions, AnyRow};
-use sqlx::pool::PoolConnection;
 use sqlx::{AnyPool, Connection, Row, Transaction};
 
 use crate::config;
 use crate::domain::day::{Day, Instant};
 use crate::domain::money::Cents;
 
+use readers::{Lender, Readers};
+
+pub use readers::Reader;
 pub use statement::Statement;
 
 /// The connection that all store functions take. Everything else in this folder names only this
@@ -196,7 +201,7 @@ fn code(error: &sqlx::Error) -> Option<String> {
 #[derive(Debug, Clone)]
 pub struct Store {
     engine: Engine,
-    readers: AnyPool,
+    readers: Readers,
     writer: AnyPool,
     till: AnyPool,
 }
@@ -211,10 +216,20 @@ const TILL: u32 = 2;
 const POSTGRES_SETTINGS: &str = "SET lock_timeout = '2s'; SET statement_timeout = '5s'; \
      SET idle_in_transaction_session_timeout = '30s'";
 
+/// What the connections for receipts and the journal are told beside that. A plan that was made and
+/// kept while a table was small goes through all of it when it is large, until the server takes its
+/// statistics anew: here each statement is planned for the tables as they are. And every row is found
+/// by a key, however few there are.
+const POSTGRES_TILL: &str = "SET plan_cache_mode = force_custom_plan; SET enable_seqscan = off; \
+     SET enable_hashjoin = off; SET enable_mergejoin = off";
+
 /// What every SQLite connection is told: a write-ahead log, and a commit that has reached the disk
-/// before it is answered.
+/// before it is answered. The log is carried over into the database when it has 16 MiB: pages that
+/// change with every receipt are then written there once for some thousand of them. What a statement
+/// would need to be undone stays in memory.
 const SQLITE_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-     PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA cache_size = -16384;";
+     PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA cache_size = -16384; \
+     PRAGMA wal_autocheckpoint = 4096; PRAGMA temp_store = MEMORY;";
 
 impl Store {
     /// Opens the database, making an SQLite file and its folder when they are missing.
@@ -244,30 +259,36 @@ impl Store {
                     })
                 });
             // The writer first: it creates the file and switches it to the write-ahead log.
-            let writer = options.clone().max_connections(1).connect(&url).await?;
-            let readers = options
-                .max_connections(config.readers.max(1))
-                .connect(&url)
-                .await?;
+            let writer = options.max_connections(1).connect(&url).await?;
+            let mut readers = vec![];
+            for _ in 0..config.readers.max(1) {
+                let mut reader = Conn::connect(&url).await?;
+                sqlx::raw_sql(SQLITE_SETTINGS).execute(&mut reader).await?;
+                readers.push(reader);
+            }
             Ok(Store {
                 engine: Engine::Sqlite,
-                readers,
+                readers: Readers::Own(Lender::new(readers, wait)),
                 till: writer.clone(),
                 writer,
             })
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            let options = options.after_connect(|conn, _| {
-                Box::pin(async move {
-                    sqlx::raw_sql(POSTGRES_SETTINGS).execute(conn).await?;
-                    Ok(())
-                })
-            });
-            let pool = async |limit| options.clone().max_connections(limit).connect(url).await;
+            let pool = async |limit, more| {
+                let options = options.clone().max_connections(limit);
+                let options = options.after_connect(move |conn, _| {
+                    Box::pin(async move {
+                        sqlx::raw_sql(POSTGRES_SETTINGS).execute(&mut *conn).await?;
+                        sqlx::raw_sql(more).execute(conn).await?;
+                        Ok(())
+                    })
+                });
+                options.connect(url).await
+            };
             Ok(Store {
                 engine: Engine::Postgres,
-                readers: pool(config.readers.max(1)).await?,
-                writer: pool(WRITERS).await?,
-                till: pool(TILL).await?,
+                readers: Readers::Pool(pool(config.readers.max(1), "").await?),
+                writer: pool(WRITERS, "").await?,
+                till: pool(TILL, POSTGRES_TILL).await?,
             })
         } else {
             Err(StoreError::Address)
@@ -288,8 +309,8 @@ impl Store {
     ///
     /// # Errors
     /// No connection in time.
-    pub async fn read(&self) -> Result<PoolConnection<Any>, StoreError> {
-        Ok(self.readers.acquire().await?)
+    pub async fn read(&self) -> Result<Reader, StoreError> {
+        self.readers.lend().await
     }
 
     /// A transaction that may write. Dropping it undoes it.

@@ -119,15 +119,19 @@ pub fn all() -> Vec<Statement> {
         ("sequences", sequences::STATEMENTS),
     ];
     let many = [
-        ("cases", cases::bulks()),
-        ("chains", chains::bulks()),
         ("debts", debts::bulks()),
-        ("documents", documents::bulks()),
         ("entries", entries::bulks()),
-        ("exchanges", exchanges::bulks()),
         ("hunts", hunts::bulks()),
-        ("payments", payments::bulks()),
         ("positions", positions::bulks()),
+    ];
+    let sheets = [
+        ("cases", cases::sheets()),
+        ("chains", chains::sheets()),
+        ("debts", debts::sheets()),
+        ("documents", documents::sheets()),
+        ("entries", entries::sheets()),
+        ("exchanges", exchanges::sheets()),
+        ("payments", payments::sheets()),
     ];
     let single = single.into_iter().flat_map(|(file, statements)| {
         statements.iter().map(move |(name, sql)| Statement {
@@ -143,7 +147,13 @@ pub fn all() -> Vec<Statement> {
             })
         })
     });
-    single.chain(many).collect()
+    let sheets = sheets.into_iter().flat_map(|(file, sheets)| {
+        sheets.into_iter().map(move |(name, sheet)| Statement {
+            name: format!("{file}::{name}"),
+            sql: sheet.text().to_owned(),
+        })
+    });
+    single.chain(many).chain(sheets).collect()
 }
 
 #[cfg(test)]

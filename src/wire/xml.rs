@@ -11,7 +11,7 @@ use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::name::ResolveResult;
 
 use super::Malformed;
-use crate::domain::text::{cut, is_xml_char};
+use crate::domain::text::{cut, is_xml_char, not_xml};
 
 /// Deepest nesting that is read; pagoPA's messages have about ten levels.
 const DEPTH_LIMIT: usize = 32;
@@ -93,7 +93,7 @@ impl<'t> Parser<'t> {
     }
 
     fn run(mut self) -> Result<Element, Malformed> {
-        if let Some((at, _)) = self.text.char_indices().find(|(_, c)| !is_xml_char(*c)) {
+        if let Some(at) = not_xml(self.text) {
             return Err(Malformed {
                 offset: u64::try_from(at).unwrap_or(0),
                 ..self.wrong("characters of XML 1.0", "another character")

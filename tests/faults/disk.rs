@@ -34,8 +34,8 @@ fn run(words: &[&str]) {
     );
 }
 
-/// SQLite finds no room in the middle of a transaction, and undoes it by itself: the receipt is not
-/// answered OK, and the next one is as soon as there is room again.
+/// SQLite finds no room in the middle of a transaction, and undoes the statement, or all of it by
+/// itself: the receipt is not answered OK, and the next one is as soon as there is room again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transaction_without_room_is_not_the_last() {
     crate::world::run(Engine::Sqlite, async |world| {
@@ -59,7 +59,13 @@ async fn a_transaction_without_room_is_not_the_last() {
             place += 1;
             assert!(place < 200, "there is always room");
         };
-        // The connection that was full has been replaced by one that may grow.
+        // The connection that was full can be written with again, or has been replaced.
+        let mut tx = world.app.desk().store().write().await.unwrap();
+        sqlx::query("PRAGMA max_page_count = 1000000")
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
         assert_eq!(world.soap(refused).await.outcome(), "OK");
         assert_eq!(world.count("payments").await, place + 1);
     })

@@ -7,7 +7,7 @@ use crate::clock::Ids;
 use crate::desk::journal::chain::Chain;
 use crate::domain::day::Instant;
 use crate::domain::debt::{Booking, Debt, DebtState, book};
-use crate::domain::ids::{CaseId, DebtId, DocumentId, EntryId, PaymentId};
+use crate::domain::ids::{CaseId, DocumentId, EntryId, PaymentId};
 use crate::domain::notice::NoticeNumber;
 use crate::domain::party::CreditorCode;
 use crate::domain::payment::{
@@ -19,17 +19,12 @@ use crate::store::chains::Head;
 use crate::store::documents::Document;
 use crate::store::exchanges::Exchange;
 use crate::store::payments::Reference;
-use crate::store::{Conn, StoreError, cases, debts, documents, entries, payments};
+use crate::store::receipts::{self, Batch};
+use crate::store::{Conn, StoreError};
 
 /// What a batch will write.
-#[derive(Default)]
 pub(super) struct Writes {
-    payments: Vec<(Payment, DocumentId)>,
-    settled: Vec<(DebtId, PaymentId, Instant)>,
-    confirmed: Vec<(PaymentId, String)>,
-    entries: Vec<LedgerEntry>,
-    cases: Vec<OpenCase>,
-    papers: Vec<Document>,
+    batch: Batch,
     exchanges: Vec<Exchange>,
 }
 
@@ -56,27 +51,20 @@ impl Writes {
         chain: &Chain,
         now: Instant,
     ) -> Result<Head, StoreError> {
-        payments::insert(conn, &self.payments).await?;
-        if debts::settle(conn, &self.settled).await? != self.settled.len() {
-            return Err(StoreError::Contended);
-        }
-        if payments::confirm(conn, &self.confirmed, now).await? != self.confirmed.len() {
-            return Err(StoreError::Contended);
-        }
-        entries::insert(conn, &self.entries, now).await?;
-        cases::insert(conn, &self.cases).await?;
-        documents::insert(conn, &self.papers).await?;
-        chain.append(conn, &self.exchanges, now).await
+        let draft = chain.next(conn, &self.exchanges, now).await?;
+        let lines = draft.lines(&self.exchanges);
+        receipts::write(conn, &self.batch, draft.filled(&lines), now).await?;
+        Ok(draft.head())
     }
 
     /// Whether the ledger is owed something new.
     pub(super) fn is_owed(&self) -> bool {
-        !self.entries.is_empty()
+        !self.batch.entries.is_empty()
     }
 
     /// Tells the log and the metrics what finance must look at, once it is written.
     pub(super) fn log(&self, metrics: &Metrics) {
-        for OpenCase { case, .. } in &self.cases {
+        for OpenCase { case, .. } in &self.batch.cases {
             metrics.case(case.code.as_str());
             tracing::warn!(
                 case = case.code.as_str(),
@@ -89,7 +77,8 @@ impl Writes {
 }
 
 impl<'a> Book<'a> {
-    /// Reads what is known of the payments and debts that these deposits name.
+    /// Keeps the messages of these deposits, whatever is decided, and reads what is known of the
+    /// payments and debts that they name.
     ///
     /// # Errors
     /// The database failed.
@@ -97,6 +86,7 @@ impl<'a> Book<'a> {
         conn: &mut Conn,
         ids: &'a Ids,
         deposits: &[Deposit],
+        papers: &[Document],
         now: Instant,
     ) -> Result<Book<'a>, StoreError> {
         let collections: Vec<&Collection> = deposits
@@ -109,26 +99,28 @@ impl<'a> Book<'a> {
         let references: Vec<Reference> = unique(collections.iter().map(|c| reference(c)));
         let notices: Vec<(&CreditorCode, NoticeNumber)> =
             unique(collections.iter().map(|c| (&c.notice_creditor, c.notice)));
-        let known = payments::known(conn, &references).await?;
-        let found = debts::by_notices(conn, &notices).await?;
+        let known = receipts::open(conn, papers, &references, &notices).await?;
         Ok(Book {
             ids,
             now,
-            known: known.into_iter().collect(),
-            unreadable: found.unreadable.into_iter().collect(),
-            debts: found
+            known: known.references.into_iter().collect(),
+            unreadable: known.unreadable.into_iter().collect(),
+            debts: known
                 .debts
                 .into_iter()
                 .map(|debt| ((debt.creditor.clone(), debt.notice), debt))
                 .collect(),
-            writes: Writes::default(),
+            writes: Writes {
+                batch: Batch::default(),
+                exchanges: vec![],
+            },
         })
     }
 
     /// Notes the exchange of a deposit that was decided.
     pub(super) fn note(&mut self, (exchange, reply): (Exchange, Document)) {
         self.writes.exchanges.push(exchange);
-        self.writes.papers.push(reply);
+        self.writes.batch.replies.push(reply);
     }
 
     /// What is to be written.
@@ -216,6 +208,7 @@ impl<'a> Book<'a> {
         let payment = known.payment.clone();
         self.doubt(&payment, doubts(collection), collection);
         self.writes
+            .batch
             .confirmed
             .push((payment, collection.fingerprint.clone()));
     }
@@ -244,7 +237,7 @@ impl<'a> Book<'a> {
         };
         if let Some(debt) = debt {
             if let Some(amount) = booking.credit {
-                self.writes.entries.push(LedgerEntry {
+                self.writes.batch.entries.push(LedgerEntry {
                     id: EntryId::new(self.ids.next(self.now)),
                     payment: payment.id.clone(),
                     creditor: collection.creditor.clone(),
@@ -261,6 +254,7 @@ impl<'a> Book<'a> {
             }
             if booking.closes {
                 self.writes
+                    .batch
                     .settled
                     .push((debt.id.clone(), payment.id.clone(), self.now));
                 debt.state = DebtState::Paid {
@@ -271,7 +265,7 @@ impl<'a> Book<'a> {
         }
         let id = payment.id.clone();
         self.doubt(&id, booking.cases, collection);
-        self.writes.payments.push((payment, document.clone()));
+        self.writes.batch.payments.push((payment, document.clone()));
         id
     }
 
@@ -289,7 +283,7 @@ impl<'a> Book<'a> {
     }
 
     fn open_case(&mut self, case: Case) {
-        self.writes.cases.push(OpenCase {
+        self.writes.batch.cases.push(OpenCase {
             id: CaseId::new(self.ids.next(self.now)),
             opened_at: self.now,
             case,

@@ -16,8 +16,9 @@ use std::sync::{Mutex, PoisonError};
 use super::hash::{self, GENESIS};
 use crate::clock::Ids;
 use crate::domain::day::Instant;
-use crate::store::chains::{self, Block, Head};
-use crate::store::exchanges::{self, Chained, Exchange, Kind};
+use crate::store::chains::{self, Block, Filled, Head};
+use crate::store::documents::Document;
+use crate::store::exchanges::{Chained, Exchange, Kind};
 use crate::store::{Conn, StoreError};
 
 /// The kinds of writers.
@@ -84,8 +85,8 @@ impl Chain {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes exchanges and the block that holds them, in the caller's transaction. After its commit
-    /// the block is to be [settled](Chain::settle).
+    /// Writes exchanges, their messages and the block that holds them, in the caller's transaction.
+    /// After its commit the block is to be [settled](Chain::settle).
     ///
     /// # Errors
     /// [`StoreError::Contended`] when an earlier commit of this chain has arrived after all, or the
@@ -94,15 +95,29 @@ impl Chain {
         &self,
         conn: &mut Conn,
         exchanges: &[Exchange],
+        papers: &[Document],
         now: Instant,
     ) -> Result<Head, StoreError> {
+        let draft = self.next(conn, exchanges, now).await?;
+        draft.write(conn, exchanges, papers).await
+    }
+
+    /// The block that will hold these exchanges, to be written by the caller.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(in crate::desk) async fn next(
+        &self,
+        conn: &mut Conn,
+        exchanges: &[Exchange],
+        now: Instant,
+    ) -> Result<Draft, StoreError> {
         let (name, head) = self.place(conn, now).await?;
         let links = match head {
             Some(_) => vec![],
             None => chains::tips(conn, &name).await?,
         };
-        let draft = self.draft((name, head), exchanges, links, now);
-        draft.write(conn, exchanges).await
+        Ok(self.draft((name, head), exchanges, links, now))
     }
 
     /// Writes a block over all heads that nothing vouches for yet; nothing when there is none but
@@ -122,7 +137,7 @@ impl Chain {
         }
         let count = links.len();
         let draft = self.draft((name, head), &[], links, now);
-        let sealed = draft.write(conn, &[]).await?;
+        let sealed = draft.write(conn, &[], &[]).await?;
         Ok(Some((sealed, count)))
     }
 
@@ -211,7 +226,7 @@ impl Chain {
 
 /// A block, ready to be written with its exchanges.
 #[derive(Debug)]
-struct Draft {
+pub(in crate::desk) struct Draft {
     block: Block,
     links: Vec<(i64, Head)>,
     /// Of each exchange, in their order.
@@ -219,13 +234,9 @@ struct Draft {
 }
 
 impl Draft {
-    /// Writes the block, then the exchanges in it.
-    ///
-    /// # Errors
-    /// [`StoreError::Contended`] when there is another block of this number, or the database failed.
-    async fn write(&self, conn: &mut Conn, exchanges: &[Exchange]) -> Result<Head, StoreError> {
-        chains::insert(conn, &self.block, &self.links).await?;
-        let lines: Vec<Chained<'_>> = (0..)
+    /// The exchanges in their places.
+    pub(in crate::desk) fn lines<'a>(&'a self, exchanges: &'a [Exchange]) -> Vec<Chained<'a>> {
+        (0..)
             .zip(exchanges.iter().zip(&self.hashes))
             .map(|(place, (exchange, hash))| Chained {
                 exchange,
@@ -234,9 +245,36 @@ impl Draft {
                 place,
                 hash,
             })
-            .collect();
-        exchanges::insert(conn, &lines).await?;
-        Ok(self.block.head())
+            .collect()
+    }
+
+    /// The block with these lines.
+    pub(in crate::desk) fn filled<'a>(&'a self, lines: &'a [Chained<'a>]) -> Filled<'a> {
+        Filled {
+            block: &self.block,
+            links: &self.links,
+            lines,
+        }
+    }
+
+    /// The block, to be settled once it is committed.
+    pub(in crate::desk) fn head(&self) -> Head {
+        self.block.head()
+    }
+
+    /// Writes the messages, the block, then the exchanges in it.
+    ///
+    /// # Errors
+    /// [`StoreError::Contended`] when there is another block of this number, or the database failed.
+    async fn write(
+        &self,
+        conn: &mut Conn,
+        exchanges: &[Exchange],
+        papers: &[Document],
+    ) -> Result<Head, StoreError> {
+        let lines = self.lines(exchanges);
+        chains::insert(conn, papers, self.filled(&lines)).await?;
+        Ok(self.head())
     }
 }
 
@@ -285,7 +323,7 @@ mod tests {
     /// Writes an empty block and commits it; the chain does not hear of it when it is `lost`.
     async fn write(store: &Store, chain: &Chain, is_lost: bool) -> Head {
         let mut tx = store.write().await.unwrap();
-        let head = chain.append(&mut tx, &[], now()).await.unwrap();
+        let head = chain.append(&mut tx, &[], &[], now()).await.unwrap();
         tx.commit().await.unwrap();
         if !is_lost {
             chain.settle(head.clone());
@@ -306,7 +344,7 @@ mod tests {
         // Undone before the first block, and after it.
         for _ in 0..2 {
             let mut tx = store.write().await.unwrap();
-            till.append(&mut tx, &[], now()).await.unwrap();
+            till.append(&mut tx, &[], &[], now()).await.unwrap();
             drop(tx);
             let written = write(&store, &till, false).await;
             let mut conn = store.read().await.unwrap();
@@ -334,7 +372,7 @@ mod tests {
         let (one, two) = (chain(Lane::Till), chain(Lane::Till));
         write(&store, &one, false).await;
         let mut tx = store.write().await.unwrap();
-        let contended = two.append(&mut tx, &[], now()).await;
+        let contended = two.append(&mut tx, &[], &[], now()).await;
         assert!(contended.unwrap_err().is_contention());
     }
 

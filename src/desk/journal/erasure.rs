@@ -127,9 +127,13 @@ pub async fn erase(
             return Err(StoreError::Contended.into());
         }
     }
-    documents::insert(&mut tx, std::slice::from_ref(&account)).await?;
     let head = chain
-        .append(&mut tx, std::slice::from_ref(&exchange), now)
+        .append(
+            &mut tx,
+            std::slice::from_ref(&exchange),
+            std::slice::from_ref(&account),
+            now,
+        )
         .await?;
     tx.commit().await.map_err(StoreError::from)?;
     chain.settle(head);

@@ -2,9 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::Any;
-use sqlx::pool::PoolConnection;
-
 use super::audit::{Event, Listener, Report, Violation, Wish};
 use super::erasure;
 use super::hash::{self, GENESIS};
@@ -15,7 +12,7 @@ use crate::domain::ids::ExchangeId;
 use crate::store::chains::{self, Block, Head};
 use crate::store::exchanges::Kind;
 use crate::store::lines::{Line, Stored};
-use crate::store::{StoreError, exchanges};
+use crate::store::{Reader, StoreError, exchanges};
 use crate::wire::digest::sha256;
 
 /// Blocks on a page.
@@ -25,7 +22,7 @@ const STRAYS: i64 = 1_000;
 
 /// A proof on its way.
 pub(super) struct Proof<'a> {
-    pub(super) conn: PoolConnection<Any>,
+    pub(super) conn: Reader,
     pub(super) report: Report,
     since: Option<Instant>,
     anchors: BTreeSet<String>,
@@ -37,7 +34,7 @@ pub(super) struct Proof<'a> {
 
 impl<'a> Proof<'a> {
     pub(super) fn new(
-        conn: PoolConnection<Any>,
+        conn: Reader,
         wish: &Wish,
         now: Instant,
         listener: Listener<'a>,

@@ -9,7 +9,7 @@ use super::{Entry, Note, Shared};
 use crate::point;
 use crate::store::documents::Document;
 use crate::store::exchanges::Exchange;
-use crate::store::{StoreError, documents, exchanges, hunts};
+use crate::store::{StoreError, exchanges, hunts};
 
 /// Exchanges written in one transaction, at most.
 const BATCH: usize = 128;
@@ -129,8 +129,8 @@ impl Shared {
             .flat_map(|entry| [entry.request.clone(), entry.reply.clone()])
             .collect();
         let rows: Vec<Exchange> = entries.iter().map(|entry| entry.exchange.clone()).collect();
-        documents::insert(&mut tx, &papers).await?;
-        let head = self.lines.append(&mut tx, &rows, self.clock.now()).await?;
+        let now = self.clock.now();
+        let head = self.lines.append(&mut tx, &rows, &papers, now).await?;
         if self.hunts {
             hunts::activated(&mut tx, &rows).await?;
         }
