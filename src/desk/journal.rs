@@ -6,7 +6,7 @@
 //! the database answers, what waits is hardly older than `flush_ms`; a power cut loses those lines,
 //! and no payment.
 //!
-//! Every transaction that writes exchanges adds a block to a chain of hashes ([`chain`]); [`audit`]
+//! Every transaction that writes exchanges adds a block to a chain of hashes (`chain`); [`audit`]
 //! proves that nothing was altered or taken out. Lines leave when their time has passed
 //! ([`retention`]); the bytes of a message can be taken out before ([`erasure`]). Both leave the chain
 //! whole.

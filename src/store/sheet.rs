@@ -46,7 +46,7 @@ const BYTES: &str = "$bytes";
 
 impl Sheet {
     /// `row` is one row of values with `?` for each that is bound, in order, always a text: a number
-    /// is `CAST(? AS BIGINT)`. Bytes that were bound are [`Row::bytes`].
+    /// is `CAST(? AS BIGINT)`. Bytes that were bound are `Row::bytes`.
     pub fn new(head: &str, row: &str, tail: &str) -> Sheet {
         let mut template = format!("{head} SELECT ");
         for (at, part) in row.split('?').enumerate() {

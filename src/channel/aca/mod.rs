@@ -36,6 +36,7 @@ use crate::domain::day::Instant;
 use crate::domain::ids::{CaseId, DebtId};
 use crate::domain::payment::{Case, CaseCode};
 use crate::job::{Job, JobError, Progress};
+use crate::metrics::Metrics;
 use crate::platform::{Allowance, Answer, Ask, Service, WRONG_KEY, pause_ms};
 use crate::store::cases::OpenCase;
 use crate::store::positions::{Due, Outcome, Position, Step};
@@ -60,6 +61,7 @@ pub struct Archivist {
     ids: Ids,
     service: Service,
     pauses: Vec<i64>,
+    metrics: Metrics,
 }
 
 /// A position with the message that tells of it.
@@ -81,6 +83,7 @@ impl Archivist {
             ids: desk.ids().clone(),
             service,
             pauses: config.retry_pauses_s.clone(),
+            metrics: desk.metrics().clone(),
         }
     }
 
@@ -244,6 +247,9 @@ impl Archivist {
             self.service.heed(&mut tx, answer, now).await?;
         }
         tx.commit().await?;
+        for OpenCase { case, .. } in &opened {
+            self.metrics.case(case.code.as_str());
+        }
         Ok(())
     }
 

@@ -286,6 +286,9 @@ impl Hunter {
         cases::insert(&mut tx, opened.as_slice()).await?;
         service.heed(&mut tx, &answer, now).await?;
         tx.commit().await.map_err(StoreError::from)?;
+        for OpenCase { case, .. } in opened.as_slice() {
+            self.desk.metrics().case(case.code.as_str());
+        }
         Ok(())
     }
 
