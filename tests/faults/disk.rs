@@ -72,6 +72,34 @@ async fn a_transaction_without_room_is_not_the_last() {
     .await;
 }
 
+/// A statement that SQLite cannot undo alone takes its whole transaction along, and the driver does not
+/// notice: such a connection is closed, and the next transaction has another one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_that_was_undone_is_not_the_last() {
+    crate::world::run(Engine::Sqlite, async |world| {
+        let store = world.app.desk().store();
+        let mut tx = store.write().await.unwrap();
+        // Not a page more than there are; it counts for this connection.
+        sqlx::query("PRAGMA max_page_count = 1")
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let large = "INSERT INTO notice_sequences (creditor, series, last) \
+            VALUES ('large', hex(zeroblob(1000000)), 1)";
+        let mut tx = store.write().await.unwrap();
+        let refused = sqlx::query(large).execute(&mut *tx).await.unwrap_err();
+        let code = refused.as_database_error().and_then(|e| e.code());
+        assert_eq!(code.as_deref(), Some("13"), "SQLITE_FULL: {refused}");
+        drop(tx);
+        // The connection that was full has been replaced by one that may grow.
+        let mut tx = store.write().await.unwrap();
+        sqlx::query(large).execute(&mut *tx).await.unwrap();
+        tx.commit().await.unwrap();
+    })
+    .await;
+}
+
 /// The folder is on a file system of 24 MB.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs a small file system; tests/scripts/disk-full.sh makes one"]
