@@ -26,7 +26,6 @@ pub mod migrate;
 pub mod payments;
 pub mod positions;
 pub mod rates;
-mod readers;
 pub mod receipts;
 pub mod sequences;
 pub mod sheet;
@@ -39,15 +38,13 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use sqlx::any::{Any, AnyPoolOptions, AnyRow};
+use sqlx::pool::PoolConnection;
 use sqlx::{AnyPool, Connection, Row, Transaction};
 
 use crate::config;
 use crate::domain::day::{Day, Instant};
 use crate::domain::money::Cents;
 
-use readers::{Lender, Readers};
-
-pub use readers::Reader;
 pub use statement::Statement;
 
 /// The connection that all store functions take. Everything else in this folder names only this
@@ -97,6 +94,9 @@ impl DerefMut for Write {
         &mut self.0
     }
 }
+
+/// A connection to read with, until it is dropped.
+pub type Reader = PoolConnection<Any>;
 
 /// Which database it is. Only opening, beginning a write and the list of migrations may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,7 +201,7 @@ fn code(error: &sqlx::Error) -> Option<String> {
 #[derive(Debug, Clone)]
 pub struct Store {
     engine: Engine,
-    readers: Readers,
+    readers: AnyPool,
     writer: AnyPool,
     till: AnyPool,
 }
@@ -259,16 +259,14 @@ impl Store {
                     })
                 });
             // The writer first: it creates the file and switches it to the write-ahead log.
-            let writer = options.max_connections(1).connect(&url).await?;
-            let mut readers = vec![];
-            for _ in 0..config.readers.max(1) {
-                let mut reader = Conn::connect(&url).await?;
-                sqlx::raw_sql(SQLITE_SETTINGS).execute(&mut reader).await?;
-                readers.push(reader);
-            }
+            let writer = options.clone().max_connections(1).connect(&url).await?;
+            let readers = options
+                .max_connections(config.readers.max(1))
+                .connect(&url)
+                .await?;
             Ok(Store {
                 engine: Engine::Sqlite,
-                readers: Readers::Own(Lender::new(readers, wait)),
+                readers,
                 till: writer.clone(),
                 writer,
             })
@@ -286,7 +284,7 @@ impl Store {
             };
             Ok(Store {
                 engine: Engine::Postgres,
-                readers: Readers::Pool(pool(config.readers.max(1), "").await?),
+                readers: pool(config.readers.max(1), "").await?,
                 writer: pool(WRITERS, "").await?,
                 till: pool(TILL, POSTGRES_TILL).await?,
             })
@@ -310,7 +308,7 @@ impl Store {
     /// # Errors
     /// No connection in time.
     pub async fn read(&self) -> Result<Reader, StoreError> {
-        self.readers.lend().await
+        Ok(self.readers.acquire().await?)
     }
 
     /// A transaction that may write. Dropping it undoes it.
