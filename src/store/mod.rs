@@ -26,6 +26,7 @@ pub mod migrate;
 pub mod payments;
 pub mod positions;
 pub mod rates;
+mod readers;
 pub mod receipts;
 pub mod sequences;
 pub mod sheet;
@@ -38,13 +39,15 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use sqlx::any::{Any, AnyPoolOptions, AnyRow};
-use sqlx::pool::PoolConnection;
 use sqlx::{AnyPool, Connection, Row, Transaction};
 
 use crate::config;
 use crate::domain::day::{Day, Instant};
 use crate::domain::money::Cents;
 
+use readers::{Lender, Readers};
+
+pub use readers::Reader;
 pub use statement::Statement;
 
 /// The connection that all store functions take. Everything else in this folder names only this
@@ -94,9 +97,6 @@ impl DerefMut for Write {
         &mut self.0
     }
 }
-
-/// A connection to read with, until it is dropped.
-pub type Reader = PoolConnection<Any>;
 
 /// Which database it is. Only opening, beginning a write and the list of migrations may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,7 +201,7 @@ fn code(error: &sqlx::Error) -> Option<String> {
 #[derive(Debug, Clone)]
 pub struct Store {
     engine: Engine,
-    readers: AnyPool,
+    readers: Readers,
     writer: AnyPool,
     till: AnyPool,
 }
@@ -259,14 +259,16 @@ impl Store {
                     })
                 });
             // The writer first: it creates the file and switches it to the write-ahead log.
-            let writer = options.clone().max_connections(1).connect(&url).await?;
-            let readers = options
-                .max_connections(config.readers.max(1))
-                .connect(&url)
-                .await?;
+            let writer = options.max_connections(1).connect(&url).await?;
+            let mut readers = vec![];
+            for _ in 0..config.readers.max(1) {
+                let mut reader = Conn::connect(&url).await?;
+                sqlx::raw_sql(SQLITE_SETTINGS).execute(&mut reader).await?;
+                readers.push(reader);
+            }
             Ok(Store {
                 engine: Engine::Sqlite,
-                readers,
+                readers: Readers::Own(Lender::new(readers, wait)),
                 till: writer.clone(),
                 writer,
             })
@@ -284,7 +286,7 @@ impl Store {
             };
             Ok(Store {
                 engine: Engine::Postgres,
-                readers: pool(config.readers.max(1), "").await?,
+                readers: Readers::Pool(pool(config.readers.max(1), "").await?),
                 writer: pool(WRITERS, "").await?,
                 till: pool(TILL, POSTGRES_TILL).await?,
             })
@@ -308,7 +310,7 @@ impl Store {
     /// # Errors
     /// No connection in time.
     pub async fn read(&self) -> Result<Reader, StoreError> {
-        Ok(self.readers.acquire().await?)
+        self.readers.lend().await
     }
 
     /// A transaction that may write. Dropping it undoes it.
