@@ -147,8 +147,7 @@ impl Desk {
         creditor: &CreditorCode,
         notice: &NoticeNumber,
     ) -> Result<Option<Debt>, DeskError> {
-        let mut conn = self.store.read().await?;
-        Ok(debts::by_notice(&mut conn, creditor, notice).await?)
+        Ok(self.store.debt_of_notice(creditor, notice).await?)
     }
 
     /// The debt with the portal's own id.

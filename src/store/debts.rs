@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use super::sheet::{Rows, sheets};
+use super::sheet::{Bundle, Rows, sheets};
 use super::statement::{bulks, statements};
 use super::{Columns, Conn, StoreError};
 use crate::domain::day::{Day, Instant};
@@ -217,6 +217,19 @@ pub async fn by_notice(
         .fetch_optional(conn)
         .await?;
     row.as_ref().map(debt).transpose()
+}
+
+/// The debts with these notice numbers, in no order; unknown ones are left out. Of one whose row cannot
+/// be read, whose it is.
+///
+/// # Errors
+/// The database failed.
+pub(super) async fn by_notices(
+    conn: &mut Conn,
+    notices: &[(&CreditorCode, NoticeNumber)],
+) -> Result<Vec<Result<Debt, (CreditorCode, NoticeNumber)>>, StoreError> {
+    let results = Bundle::of(&BY_NOTICES, wanted(notices)).run(conn).await?;
+    results.iter().flatten().map(found).collect()
 }
 
 /// The notices to look for in [`BY_NOTICES`].

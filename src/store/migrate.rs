@@ -119,7 +119,7 @@ impl Store {
     /// # Errors
     /// A migration fails, or one that was applied has been altered since.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        let mut conn = self.writer.acquire().await?;
+        let mut conn = self.writer.read().await?;
         if self.engine == Engine::Postgres {
             // A migration may take its time.
             sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0")
@@ -130,7 +130,7 @@ impl Store {
         let migrated = migrator(self.engine).run(&mut *conn).await;
         point::reach("migration.done");
         // The connection with those settings is not used again.
-        conn.close().await?;
+        conn.retire().await?;
         Ok(migrated?)
     }
 }

@@ -5,12 +5,13 @@
 //! domain type is [`StoreError::Corrupt`], never a guess.
 //!
 //! Writing: [`Store::write`] opens a transaction that may write from its first statement. On SQLite
-//! there is **one** writing connection beside a pool of readers; on PostgreSQL receipts have
+//! there is **one** writing connection beside a few readers; on PostgreSQL receipts have
 //! connections of their own, so that no work of the portals can keep them waiting.
 //! A database error inside a transaction always ends it: PostgreSQL would keep nothing of it while
 //! its commit still answers Ok. Collisions that are expected use `ON CONFLICT DO NOTHING` and the
 //! rows that come back.
 
+mod access;
 pub mod cases;
 pub mod chains;
 pub mod debts;
@@ -21,82 +22,44 @@ pub mod hunts;
 pub mod idempotency;
 pub mod keys;
 pub mod leases;
+mod lender;
 pub mod lines;
+mod lookup;
 pub mod migrate;
 pub mod payments;
 pub mod positions;
 pub mod rates;
-mod readers;
 pub mod receipts;
 pub mod sequences;
 pub mod sheet;
 pub mod statement;
 
-use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
-use sqlx::any::{Any, AnyPoolOptions, AnyRow};
-use sqlx::{AnyPool, Connection, Row, Transaction};
+use sqlx::any::{AnyPoolOptions, AnyRow};
+use sqlx::{Connection, Row};
 
 use crate::config;
 use crate::domain::day::{Day, Instant};
+use crate::domain::debt::Debt;
 use crate::domain::money::Cents;
+use crate::domain::notice::NoticeNumber;
+use crate::domain::party::CreditorCode;
 
-use readers::{Lender, Readers};
+use access::Source;
+use lender::Lender;
+use lookup::Lookup;
 
-pub use readers::Reader;
+pub use access::{Reader, Write};
 pub use statement::Statement;
 
 /// The connection that all store functions take. Everything else in this folder names only this
 /// alias, so that one native driver could take the place of `Any` here.
 pub type Conn = sqlx::AnyConnection;
-
-/// A transaction that may write. Dropping it undoes it.
-#[derive(Debug)]
-pub struct Write(Transaction<'static, Any>);
-
-impl Write {
-    /// Makes everything that was written lasting, and returns when it has reached the disk.
-    ///
-    /// When SQLite reports that the disk failed to take it, the process ends: the kernel may have
-    /// thrown the pages away and will call the next attempt a success, so nobody could say any more
-    /// what is on the disk. Whoever watches the process starts it anew, and it reads back what is
-    /// there. (PostgreSQL does the same for itself.)
-    ///
-    /// # Errors
-    /// The database failed, or refuses what was written.
-    pub async fn commit(self) -> Result<(), sqlx::Error> {
-        let committed = self.0.commit().await;
-        if let Err(error) = &committed
-            && is_lost_sync(error)
-        {
-            tracing::error!(
-                error = error as &dyn std::error::Error,
-                "the disk has failed to keep what was written: nothing more can be acknowledged, \
-                 and the process ends"
-            );
-            std::process::abort();
-        }
-        committed
-    }
-}
-
-impl Deref for Write {
-    type Target = Conn;
-
-    fn deref(&self) -> &Conn {
-        &self.0
-    }
-}
-
-impl DerefMut for Write {
-    fn deref_mut(&mut self) -> &mut Conn {
-        &mut self.0
-    }
-}
 
 /// Which database it is. Only opening, beginning a write and the list of migrations may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,6 +87,9 @@ pub enum StoreError {
         /// The column.
         column: &'static str,
     },
+    /// The same of several that were read together.
+    #[error(transparent)]
+    Shared(Arc<StoreError>),
     /// Another writer was faster; the transaction may be tried again.
     #[error("another transaction changed the same rows")]
     Contended,
@@ -150,6 +116,7 @@ impl StoreError {
             | StoreError::Address
             | StoreError::Folder(_)
             | StoreError::Late => true,
+            StoreError::Shared(error) => error.is_outage(),
             StoreError::Corrupt { .. } | StoreError::Contended => false,
         }
     }
@@ -201,9 +168,10 @@ fn code(error: &sqlx::Error) -> Option<String> {
 #[derive(Debug, Clone)]
 pub struct Store {
     engine: Engine,
-    readers: Readers,
-    writer: AnyPool,
-    till: AnyPool,
+    readers: Source,
+    writer: Source,
+    till: Source,
+    lookup: Option<Lookup>,
 }
 
 /// Connections of PostgreSQL for writes of the portals and the jobs.
@@ -240,41 +208,29 @@ impl Store {
         sqlx::any::install_default_drivers();
         let url = config.url.expose_secret();
         let wait = Duration::from_secs(config.acquire_timeout_s);
-        let options = AnyPoolOptions::new().acquire_timeout(wait);
         if url.starts_with("sqlite:") {
             make_file(url)?;
             let separator = if url.contains('?') { '&' } else { '?' };
             let url = format!("{url}{separator}mode=rwc");
-            let options = options
-                .idle_timeout(None)
-                .max_lifetime(None)
-                .test_before_acquire(false)
-                // When the disk is full SQLite undoes the transaction itself. The driver does not
-                // notice, and would never begin another one: such a connection is closed.
-                .before_acquire(|conn, _| Box::pin(async move { Ok(!conn.is_in_transaction()) }))
-                .after_connect(|conn, _| {
-                    Box::pin(async move {
-                        sqlx::raw_sql(SQLITE_SETTINGS).execute(conn).await?;
-                        Ok(())
-                    })
-                });
             // The writer first: it creates the file and switches it to the write-ahead log.
-            let writer = options.max_connections(1).connect(&url).await?;
+            let writer = connect(&url).await?;
             let mut readers = vec![];
             for _ in 0..config.readers.max(1) {
-                let mut reader = Conn::connect(&url).await?;
-                sqlx::raw_sql(SQLITE_SETTINGS).execute(&mut reader).await?;
-                readers.push(reader);
+                readers.push(connect(&url).await?);
             }
+            let writer = Source::Own(Lender::new(vec![writer], wait));
+            let readers = Source::Own(Lender::new(readers, wait));
             Ok(Store {
                 engine: Engine::Sqlite,
-                readers: Readers::Own(Lender::new(readers, wait)),
+                lookup: Some(Lookup::start(readers.clone())),
+                readers,
                 till: writer.clone(),
                 writer,
             })
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let pool = async |limit, more| {
-                let options = options.clone().max_connections(limit);
+                let options = AnyPoolOptions::new().acquire_timeout(wait);
+                let options = options.max_connections(limit);
                 let options = options.after_connect(move |conn, _| {
                     Box::pin(async move {
                         sqlx::raw_sql(POSTGRES_SETTINGS).execute(&mut *conn).await?;
@@ -282,13 +238,14 @@ impl Store {
                         Ok(())
                     })
                 });
-                options.connect(url).await
+                options.connect(url).await.map(Source::Pool)
             };
             Ok(Store {
                 engine: Engine::Postgres,
-                readers: Readers::Pool(pool(config.readers.max(1), "").await?),
+                readers: pool(config.readers.max(1), "").await?,
                 writer: pool(WRITERS, "").await?,
                 till: pool(TILL, POSTGRES_TILL).await?,
+                lookup: None,
             })
         } else {
             Err(StoreError::Address)
@@ -310,7 +267,22 @@ impl Store {
     /// # Errors
     /// No connection in time.
     pub async fn read(&self) -> Result<Reader, StoreError> {
-        self.readers.lend().await
+        self.readers.read().await
+    }
+
+    /// The debt with this notice number.
+    ///
+    /// # Errors
+    /// The database failed, or its row cannot be read.
+    pub async fn debt_of_notice(
+        &self,
+        creditor: &CreditorCode,
+        notice: &NoticeNumber,
+    ) -> Result<Option<Debt>, StoreError> {
+        match &self.lookup {
+            Some(lookup) => lookup.debt(creditor, notice).await,
+            None => debts::by_notice(&mut *self.read().await?, creditor, notice).await,
+        }
     }
 
     /// A transaction that may write. Dropping it undoes it.
@@ -318,7 +290,7 @@ impl Store {
     /// # Errors
     /// No connection in time.
     pub async fn write(&self) -> Result<Write, StoreError> {
-        self.begin(&self.writer).await
+        self.writer.write().await
     }
 
     /// The same for receipts and the journal, which no other work can keep waiting on PostgreSQL.
@@ -326,16 +298,7 @@ impl Store {
     /// # Errors
     /// No connection in time.
     pub async fn write_receipts(&self) -> Result<Write, StoreError> {
-        self.begin(&self.till).await
-    }
-
-    async fn begin(&self, pool: &AnyPool) -> Result<Write, StoreError> {
-        Ok(Write(match self.engine {
-            // A plain BEGIN would take the lock at the first write and fail at once, without
-            // waiting, when another connection has written since the first read.
-            Engine::Sqlite => pool.begin_with("BEGIN IMMEDIATE").await?,
-            Engine::Postgres => pool.begin().await?,
-        }))
+        self.till.write().await
     }
 
     /// Whether the database answers.
@@ -354,6 +317,13 @@ impl Store {
         self.writer.close().await;
         self.till.close().await;
     }
+}
+
+/// A connection to an SQLite file.
+async fn connect(url: &str) -> Result<Conn, sqlx::Error> {
+    let mut conn = Conn::connect(url).await?;
+    sqlx::raw_sql(SQLITE_SETTINGS).execute(&mut conn).await?;
+    Ok(conn)
 }
 
 /// The file of an SQLite address.

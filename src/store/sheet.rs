@@ -201,7 +201,10 @@ impl Bundle {
             let (mut sql, mut arguments) = (String::new(), AnyArguments::default());
             let mut open = vec![];
             for ((sheet, rows), result) in parts {
-                sql.push_str(&sheet.numbered(arguments.len() + 1));
+                match arguments.len() {
+                    0 => sql.push_str(sheet.text()),
+                    bound => sql.push_str(&sheet.numbered(bound + 1)),
+                }
                 sql.push(';');
                 rows.bind(&mut arguments, sheet.has_bytes())?;
                 open.push(result);
