@@ -98,7 +98,7 @@ impl App {
         if config.aca.enabled {
             jobs.push(archive(&desk, &clock, &config)?);
         }
-        if config.receipts.enabled {
+        if config.receipt_search.enabled {
             jobs.push(hunter(&desk, &clock, &config)?);
         }
         let app = App {
@@ -200,7 +200,7 @@ fn archive(desk: &Desk, clock: &Clock, config: &Config) -> Result<Job, AppError>
 
 /// Looks for receipts that have not come, and reads what it finds by the rules of the node's door.
 fn hunter(desk: &Desk, clock: &Clock, config: &Config) -> Result<Job, AppError> {
-    let section = &config.receipts;
+    let section = &config.receipt_search;
     let service = |by: By, url, key| {
         let settings = Settings {
             name: by.service(),

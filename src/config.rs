@@ -21,7 +21,7 @@ pub use journal::{Journal, Retention};
 pub use network::{Network, NetworkError};
 pub use node::{Node, Proxy, ProxyFormat, Tls};
 pub use operators::OperatorConfig;
-pub use pagopa::{Aca, Receipts};
+pub use pagopa::{Aca, ReceiptSearch};
 pub use services::{CatalogueConfig, ServiceConfig};
 
 /// The text of `config/pagomensa.toml`.
@@ -44,7 +44,7 @@ pub struct Config {
     /// pagoPA's archive of notices.
     pub aca: Aca,
     /// The receipt hunter.
-    pub receipts: Receipts,
+    pub receipt_search: ReceiptSearch,
     /// The journal of exchanges.
     pub journal: Journal,
     /// The jobs.
@@ -298,12 +298,12 @@ impl Config {
     /// # Errors
     /// The file cannot be read, or receipts are looked for and there is no key.
     pub fn bizevents_key(&self) -> Result<SecretString, ConfigError> {
-        let receipts = &self.receipts;
+        let search = &self.receipt_search;
         needed(
-            receipts.enabled,
-            "receipts.bizevents_key_file",
-            &receipts.bizevents_key_file,
-            &receipts.bizevents_key,
+            search.enabled,
+            "receipt_search.bizevents_key_file",
+            &search.bizevents_key_file,
+            &search.bizevents_key,
         )
     }
 
@@ -312,12 +312,12 @@ impl Config {
     /// # Errors
     /// The file cannot be read, or receipts are looked for and there is no key.
     pub fn gpd_key(&self) -> Result<SecretString, ConfigError> {
-        let receipts = &self.receipts;
+        let search = &self.receipt_search;
         needed(
-            receipts.enabled,
-            "receipts.gpd_key_file",
-            &receipts.gpd_key_file,
-            &receipts.gpd_key,
+            search.enabled,
+            "receipt_search.gpd_key_file",
+            &search.gpd_key_file,
+            &search.gpd_key,
         )
     }
 }
@@ -376,6 +376,8 @@ mod tests {
         for text in [
             "[web]\nlisten_on = \"x\"",
             "[nonsense]\na = 1",
+            // The rules of `[creditors.receipts]` stand elsewhere than the search for lost ones.
+            "[receipts]\nenabled = true",
             "[web]\ntimeout_s = \"soon\"",
         ] {
             assert!(Config::with(text).is_err(), "{text}");

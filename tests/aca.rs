@@ -614,13 +614,13 @@ async fn a_gateway_without_its_keys_does_not_start() {
             (|config| config.aca.subscription_key = "".into())
                 as fn(&mut pagomensa::config::Config),
         ),
-        ("receipts.bizevents_key", |config| {
-            config.receipts.enabled = true;
-            config.receipts.bizevents_key = "".into();
+        ("receipt_search.bizevents_key", |config| {
+            config.receipt_search.enabled = true;
+            config.receipt_search.bizevents_key = "".into();
         }),
-        ("receipts.gpd_key", |config| {
-            config.receipts.enabled = true;
-            config.receipts.gpd_key = "".into();
+        ("receipt_search.gpd_key", |config| {
+            config.receipt_search.enabled = true;
+            config.receipt_search.gpd_key = "".into();
         }),
     ] {
         let mut config = world.app.config().clone();

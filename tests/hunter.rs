@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 use crate::engines::Database;
 use crate::world::{TOWN, World, get, receipt};
 
-const ON: &str = "[receipts]\nenabled = true\n";
+const ON: &str = "[receipt_search]\nenabled = true\n";
 /// An hour in seconds.
 const HOUR: i64 = 3_600;
 
@@ -46,8 +46,8 @@ async fn with_library(settings: &str, check: impl AsyncFn(&World, &Library)) {
         let url = library.url.clone();
         let world = world
             .restarted_with(|config| {
-                config.receipts.bizevents_url.clone_from(&url);
-                config.receipts.gpd_url = url;
+                config.receipt_search.bizevents_url.clone_from(&url);
+                config.receipt_search.gpd_url = url;
             })
             .await;
         check(&world, &library).await;
@@ -641,7 +641,7 @@ async fn the_rate_is_never_exceeded_in_any_hour_nor_by_a_restart() {
         let library = Library::open(world.clock.clone()).await;
         let url = library.url.clone();
         let mut world = world
-            .restarted_with(|config| config.receipts.bizevents_url = url)
+            .restarted_with(|config| config.receipt_search.bizevents_url = url)
             .await;
         for index in 0..40 {
             let notice = world.top_up().await;

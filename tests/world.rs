@@ -145,12 +145,12 @@ impl World {
         config.ledger.token = LEDGER_TOKEN.to_owned().into();
         let platform = format!("http://{}", ledger.addr());
         config.aca.url = format!("{platform}/aca/v1");
-        config.receipts.bizevents_url = format!("{platform}/bizevents/service/v1");
-        config.receipts.gpd_url = format!("{platform}/gpd/payments-receipts-service/v1");
+        config.receipt_search.bizevents_url = format!("{platform}/bizevents/service/v1");
+        config.receipt_search.gpd_url = format!("{platform}/gpd/payments-receipts-service/v1");
         for key in [
             &mut config.aca.subscription_key,
-            &mut config.receipts.bizevents_key,
-            &mut config.receipts.gpd_key,
+            &mut config.receipt_search.bizevents_key,
+            &mut config.receipt_search.gpd_key,
         ] {
             if key.expose_secret().is_empty() {
                 *key = SUBSCRIPTION.to_owned().into();

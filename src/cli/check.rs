@@ -133,9 +133,9 @@ fn archive(config: &Config) -> Vec<String> {
 }
 
 fn hunter(config: &Config) -> Vec<String> {
-    let enabled = config.receipts.enabled;
-    let bizevents = "receipts.bizevents_key and receipts.bizevents_key_file";
-    let gpd = "receipts.gpd_key and receipts.gpd_key_file";
+    let enabled = config.receipt_search.enabled;
+    let bizevents = "receipt_search.bizevents_key and receipt_search.bizevents_key_file";
+    let gpd = "receipt_search.gpd_key and receipt_search.gpd_key_file";
     let mut wrong = secret(enabled, bizevents, config.bizevents_key());
     wrong.extend(secret(enabled, gpd, config.gpd_key()));
     wrong

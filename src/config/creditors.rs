@@ -208,8 +208,11 @@ impl Config {
         for (name, pauses) in [
             ("ledger.retry_pauses_s", &self.ledger.retry_pauses_s),
             ("aca.retry_pauses_s", &self.aca.retry_pauses_s),
-            ("receipts.pauses_s", &self.receipts.pauses_s),
-            ("receipts.retry_pauses_s", &self.receipts.retry_pauses_s),
+            ("receipt_search.pauses_s", &self.receipt_search.pauses_s),
+            (
+                "receipt_search.retry_pauses_s",
+                &self.receipt_search.retry_pauses_s,
+            ),
         ] {
             if pauses.is_empty() || pauses.iter().any(|pause| *pause < 1) {
                 review.wrong(name, "needs pauses of at least one second");
@@ -218,29 +221,35 @@ impl Config {
         for (name, value) in [
             ("aca.rate_calls", self.aca.rate_calls),
             ("aca.rate_seconds", self.aca.rate_seconds),
-            ("receipts.rate_calls", self.receipts.rate_calls),
-            ("receipts.rate_seconds", self.receipts.rate_seconds),
-            ("receipts.days", self.receipts.days),
-            ("receipts.activation_days", self.receipts.activation_days),
+            ("receipt_search.rate_calls", self.receipt_search.rate_calls),
+            (
+                "receipt_search.rate_seconds",
+                self.receipt_search.rate_seconds,
+            ),
+            ("receipt_search.days", self.receipt_search.days),
+            (
+                "receipt_search.activation_days",
+                self.receipt_search.activation_days,
+            ),
         ] {
             if !(1..=1_000_000).contains(&value) {
                 review.wrong(name, "must be 1 to 1000000");
             }
         }
-        if !(0..=1_000_000).contains(&self.receipts.grace_s) {
-            review.wrong("receipts.grace_s", "must be 0 to 1000000");
+        if !(0..=1_000_000).contains(&self.receipt_search.grace_s) {
+            review.wrong("receipt_search.grace_s", "must be 0 to 1000000");
         }
         for (name, enabled, url) in [
             ("aca.url", self.aca.enabled, &self.aca.url),
             (
-                "receipts.bizevents_url",
-                self.receipts.enabled,
-                &self.receipts.bizevents_url,
+                "receipt_search.bizevents_url",
+                self.receipt_search.enabled,
+                &self.receipt_search.bizevents_url,
             ),
             (
-                "receipts.gpd_url",
-                self.receipts.enabled,
-                &self.receipts.gpd_url,
+                "receipt_search.gpd_url",
+                self.receipt_search.enabled,
+                &self.receipt_search.gpd_url,
             ),
         ] {
             if enabled && !(url.starts_with("https://") || url.starts_with("http://")) {

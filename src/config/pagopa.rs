@@ -1,4 +1,4 @@
-//! The sections of pagoPA's services that we call: `[aca]` and `[receipts]`.
+//! The sections of pagoPA's services that we call: `[aca]` and `[receipt_search]`.
 
 use std::path::PathBuf;
 
@@ -32,10 +32,10 @@ pub struct Aca {
     pub retry_pauses_s: Vec<i64>,
 }
 
-/// Section `[receipts]`.
+/// Section `[receipt_search]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Receipts {
+pub struct ReceiptSearch {
     /// Whether receipts are looked for.
     pub enabled: bool,
     /// Base address of BizEvents.

@@ -243,7 +243,7 @@ impl Journal {
             clock,
             given_up: AtomicU64::new(0),
             metrics,
-            hunts: config.receipts.enabled,
+            hunts: config.receipt_search.enabled,
         });
         let flush = Duration::from_millis(config.journal.flush_ms);
         let task = supervise("journal", shared.clone().write_all(receiver, flush));

@@ -5,10 +5,10 @@
 //!
 //! * **Rows of reporting flows** without a receipt: they were paid. BizEvents is asked by receipt id,
 //!   and by receipt id and IUV when it has several under the id; then GPD by IUV, since a payment in
-//!   stand-in may be known only there. After `receipts.days` finance has a case.
+//!   stand-in may be known only there. After `receipt_search.days` finance has a case.
 //! * **Notices that the node has got** and that were not paid within the life of the token. A get
 //!   does not say the receipt's id, and BizEvents cannot be asked without it, so only GPD is. Most of
-//!   them were never paid, which is normal: after `receipts.activation_days` the hunt just ends.
+//!   them were never paid, which is normal: after `receipt_search.activation_days` the hunt just ends.
 //!
 //! A receipt that is found goes through the desk like one of the node: the same reader, the same
 //! booking, the same once. The node's own, when it comes later, is a repetition.
@@ -81,7 +81,7 @@ pub struct Hunter {
     ids: Ids,
     services: Services,
     read: Reader,
-    config: config::Receipts,
+    config: config::ReceiptSearch,
 }
 
 /// pagoPA's two services that know receipts.
@@ -100,7 +100,7 @@ impl Hunter {
         clock: Clock,
         services: Services,
         read: Reader,
-        config: &config::Receipts,
+        config: &config::ReceiptSearch,
     ) -> Hunter {
         Hunter {
             store: desk.store().clone(),

@@ -225,11 +225,11 @@ fn config(
     config.aca.enabled = true;
     config.aca.url = format!("{platform}/aca/v1");
     config.aca.subscription_key = subscription_key.to_owned().into();
-    config.receipts.enabled = true;
-    config.receipts.bizevents_url = format!("{platform}/bizevents/service/v1");
-    config.receipts.bizevents_key = subscription_key.to_owned().into();
-    config.receipts.gpd_url = format!("{platform}/gpd/payments-receipts-service/v1");
-    config.receipts.gpd_key = subscription_key.to_owned().into();
+    config.receipt_search.enabled = true;
+    config.receipt_search.bizevents_url = format!("{platform}/bizevents/service/v1");
+    config.receipt_search.bizevents_key = subscription_key.to_owned().into();
+    config.receipt_search.gpd_url = format!("{platform}/gpd/payments-receipts-service/v1");
+    config.receipt_search.gpd_key = subscription_key.to_owned().into();
     if let Ok(filter) = std::env::var("PAGOMENSA__LOG__FILTER") {
         config.log.filter = filter;
     }
