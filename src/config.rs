@@ -77,6 +77,9 @@ pub struct Web {
     pub connections: usize,
     /// Open connections of one address, at most.
     pub connections_per_address: usize,
+    /// Addresses that speak for many.
+    #[serde(deserialize_with = "list")]
+    pub shared_addresses: Vec<Network>,
 }
 
 /// Section `[database]`.
@@ -372,13 +375,14 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_key_is_refused() {
+    fn an_unknown_key_or_a_wrong_value_is_refused() {
         for text in [
             "[web]\nlisten_on = \"x\"",
             "[nonsense]\na = 1",
             // The rules of `[creditors.receipts]` stand elsewhere than the search for lost ones.
             "[receipts]\nenabled = true",
             "[web]\ntimeout_s = \"soon\"",
+            "[web]\nshared_addresses = [\"10.0.0.0/33\"]",
         ] {
             assert!(Config::with(text).is_err(), "{text}");
         }
@@ -396,6 +400,7 @@ mod tests {
                     ("PAGOMENSA__LEDGER__RETRY_PAUSES_S", "1, 2,3"),
                     ("PAGOMENSA__NODE__TLS__ALLOWED_SUBJECTS", "one,two"),
                     ("PAGOMENSA__NODE__TLS__ENABLED", "false"),
+                    ("PAGOMENSA__WEB__SHARED_ADDRESSES", "10.1.2.3, 10.2.0.0/16"),
                 ]
                 .map(|(k, v)| (k.to_owned(), v.to_owned()))
                 .into(),
@@ -406,6 +411,8 @@ mod tests {
         assert_eq!(config.ledger.retry_pauses_s, [1, 2, 3]);
         assert_eq!(config.node.tls.allowed_subjects, ["one", "two"]);
         assert!(!config.node.tls.enabled);
+        let shared = ["10.1.2.3", "10.2.0.0/16"].map(|text| text.parse().unwrap());
+        assert_eq!(config.web.shared_addresses, shared);
     }
 
     #[test]

@@ -137,7 +137,7 @@ impl Gateway {
             listener: "web",
             all: config.web.connections,
             per_address: config.web.connections_per_address,
-            shared: vec![],
+            shared: config.web.shared_addresses.clone(),
         };
         let mut servers = vec![house.listen(listeners.web, app.web(), bounds)?];
         if let Some(listener) = listeners.node {
