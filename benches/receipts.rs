@@ -26,7 +26,7 @@ use clap::{Parser, Subcommand};
 use pagomensa::store::Engine;
 
 use bare::Bare;
-use lab::database::{Database, fdatasync, folder, postgres};
+use lab::database::{Database, Server, fdatasync, folder, postgres};
 use lab::figures::Spread;
 use lab::gateway::{Gateway, log_into, prepare};
 use lab::notices::Fill;
@@ -134,7 +134,10 @@ async fn measure(engine: Engine, options: &Options, folder: &Path) {
         folder,
         cluster: match engine {
             Engine::Sqlite => None,
-            Engine::Postgres => postgres().and_then(|server| server.pid),
+            Engine::Postgres => match postgres() {
+                Some(Server::Ours(cluster)) => Some(cluster.pid()),
+                _ => None,
+            },
         },
         gateway: Gateway::start(&database).await,
         bare: Bare::open(&limit, fill.notices).await,

@@ -5,15 +5,13 @@
 //! the end is.
 
 use std::io::Write;
-use std::os::unix::fs::{PermissionsExt, chown};
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use pagomensa::store::Engine;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use crate::postgres::server;
 
 /// Makes two tests of one body, which takes the engine and gives a future.
 macro_rules! engines {
@@ -135,9 +133,11 @@ impl Database {
 /// The URL of the PostgreSQL to test with.
 pub fn postgres() -> Option<&'static str> {
     static URL: OnceLock<Option<String>> = OnceLock::new();
-    URL.get_or_init(|| match std::env::var("PAGOMENSA_TEST_POSTGRES") {
-        Ok(url) if !url.is_empty() => Some(url),
-        _ => programs().map(|bin| start_cluster(&bin)),
+    let folder = || tempfile::tempdir().unwrap();
+    let settings = "-c fsync=off -c max_connections=200";
+    URL.get_or_init(|| {
+        let server = server(folder, &["--no-sync"], settings).unwrap();
+        server.map(|server| server.url())
     })
     .as_deref()
 }
@@ -155,123 +155,4 @@ fn announce() {
         };
         let _ = writeln!(std::io::stderr(), "engines covered: {engines}");
     });
-}
-
-/// The folder of PostgreSQL's programs.
-pub fn programs() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let debian = std::fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| Some(entry.ok()?.path().join("bin")));
-    let mut folders: Vec<PathBuf> = debian.chain(std::env::split_paths(&path)).collect();
-    folders.retain(|folder| {
-        ["initdb", "postgres"]
-            .iter()
-            .all(|p| folder.join(p).exists())
-    });
-    folders.into_iter().next()
-}
-
-/// Makes a cluster and starts it under a shell that ends it when our end of its pipe closes: also
-/// when this program is killed.
-fn start_cluster(bin: &Path) -> String {
-    let folder = tempfile::tempdir().unwrap().keep();
-    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let data = folder.join("data");
-    std::fs::create_dir(&data).unwrap();
-    let owner = unprivileged();
-    if let Some((uid, gid)) = owner {
-        for path in [&folder, &data] {
-            chown(path, Some(uid), Some(gid)).unwrap();
-        }
-    }
-    let as_owner = |program: &Path| {
-        let mut command = Command::new(program);
-        command.current_dir(&folder);
-        if let Some((uid, gid)) = owner {
-            command.uid(uid).gid(gid);
-        }
-        command
-    };
-    let made = as_owner(&bin.join("initdb"))
-        .args([
-            "--username=pagomensa",
-            "--auth=trust",
-            "--encoding=UTF8",
-            "--locale=C",
-        ])
-        .args(["--no-sync", "--pgdata"])
-        .arg(&data)
-        .output()
-        .unwrap();
-    assert!(
-        made.status.success(),
-        "{}",
-        String::from_utf8_lossy(&made.stderr)
-    );
-    let script = format!(
-        "'{postgres}' -D '{data}' -k '{folder}' -c listen_addresses= -c fsync=off \
-         -c max_connections=200 >'{folder}/log' 2>&1 & \
-         server=$!; cat >/dev/null; kill -INT $server; wait $server; rm -rf '{folder}'",
-        postgres = bin.join("postgres").display(),
-        data = data.display(),
-        folder = folder.display(),
-    );
-    let mut keeper = as_owner(Path::new("/bin/sh"))
-        .args(["-c", &script])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .process_group(0)
-        .spawn()
-        .unwrap();
-    // Never closed by us: it closes when this program ends, and with it the cluster does.
-    std::mem::forget(keeper.stdin.take());
-    std::mem::forget(keeper);
-    wait_until_ready(&folder, bin);
-    format!(
-        "postgres://pagomensa@localhost/postgres?host={}",
-        folder.display()
-    )
-}
-
-/// Asks the server's own program until the server answers.
-pub fn wait_until_ready(folder: &Path, bin: &Path) {
-    for _ in 0..600 {
-        let probe = Command::new(bin.join("psql"))
-            .args([
-                "-q",
-                "-U",
-                "pagomensa",
-                "-d",
-                "postgres",
-                "-c",
-                "SELECT 1",
-                "-h",
-            ])
-            .arg(folder)
-            .output()
-            .unwrap();
-        if probe.status.success() {
-            return;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
-    let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
-    panic!("PostgreSQL did not start:\n{log}");
-}
-
-/// PostgreSQL refuses to run as root: then it runs as `postgres`, or as `nobody`.
-pub fn unprivileged() -> Option<(u32, u32)> {
-    let id = |arguments: &[&str]| -> Option<u32> {
-        let output = Command::new("id").args(arguments).output().ok()?;
-        String::from_utf8(output.stdout).ok()?.trim().parse().ok()
-    };
-    if id(&["-u"]) != Some(0) {
-        return None;
-    }
-    ["postgres", "nobody"]
-        .iter()
-        .find_map(|name| Some((id(&["-u", name])?, id(&["-g", name])?)))
 }

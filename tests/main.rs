@@ -31,6 +31,7 @@ mod node;
 mod operators;
 mod pki;
 mod portal;
+mod postgres;
 mod proxy;
 mod qualify;
 mod receipts;

@@ -2,23 +2,22 @@
 //! answered.
 //!
 //! PostgreSQL is the one of `PAGOMENSA_TEST_POSTGRES` when that holds a URL, else a private cluster
-//! of this run, started from the programs found on the machine and thrown away at the end, whatever
-//! the end is. Unlike the one of the tests it waits for the disk.
+//! of this run, as in the tests; unlike theirs it waits for the disk.
 
-use std::fs::{self, File, Permissions};
-use std::os::unix::fs::{FileExt, PermissionsExt, chown};
-use std::os::unix::process::CommandExt;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use pagomensa::store::Engine;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, Row};
 use tempfile::TempDir;
 
 use super::figures::p50_p99;
+pub(crate) use super::postgres::Server;
+use super::postgres::server;
 
 /// A database of its own: a file, or a schema.
 pub(crate) struct Database {
@@ -40,10 +39,10 @@ impl Database {
             ),
             Engine::Postgres => {
                 static COUNT: AtomicU32 = AtomicU32::new(0);
-                let base = &postgres()?.url;
+                let base = postgres()?.url();
                 let count = COUNT.fetch_add(1, Ordering::Relaxed);
                 let schema = format!("bench_{}_{count}", std::process::id());
-                execute(base, format!("CREATE SCHEMA {schema}")).await;
+                execute(&base, format!("CREATE SCHEMA {schema}")).await;
                 let separator = if base.contains('?') { '&' } else { '?' };
                 let url = format!("{base}{separator}options=-c%20search_path%3D{schema}");
                 (url, Some(schema))
@@ -85,7 +84,7 @@ impl Database {
         if let Some(schema) = &self.schema
             && let Some(server) = postgres()
         {
-            execute(&server.url, format!("DROP SCHEMA {schema} CASCADE")).await;
+            execute(&server.url(), format!("DROP SCHEMA {schema} CASCADE")).await;
         }
     }
 }
@@ -157,146 +156,16 @@ pub(crate) fn fdatasync(folder: &Path) -> u64 {
     p50_p99(times).0
 }
 
-/// A PostgreSQL that waits for the disk.
-pub(crate) struct Server {
-    pub url: String,
-    /// The process of our own cluster.
-    pub pid: Option<u32>,
-}
-
-/// The PostgreSQL to measure.
+/// The PostgreSQL to measure: one that waits for the disk.
 pub(crate) fn postgres() -> Option<&'static Server> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+    let settings = "-c fsync=on -c synchronous_commit=on";
     SERVER
-        .get_or_init(|| match std::env::var("PAGOMENSA_TEST_POSTGRES") {
-            Ok(url) if !url.is_empty() => Some(Server { url, pid: None }),
-            _ => start_cluster(&programs()?),
+        .get_or_init(|| {
+            server(folder, &[], settings).unwrap_or_else(|error| {
+                eprintln!("no cluster could be made: {error}");
+                None
+            })
         })
         .as_ref()
-}
-
-/// The folder of PostgreSQL's programs.
-fn programs() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let debian = fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| Some(entry.ok()?.path().join("bin")));
-    debian.chain(std::env::split_paths(&path)).find(|folder| {
-        ["initdb", "postgres"]
-            .iter()
-            .all(|p| folder.join(p).exists())
-    })
-}
-
-/// Makes a cluster and starts it under a shell that ends it when our end of its pipe closes: also
-/// when this program is killed. Nothing when the cluster's user may not enter the folder.
-fn start_cluster(bin: &Path) -> Option<Server> {
-    let folder = folder().keep();
-    fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
-    let data = folder.join("data");
-    // A socket's path has at most 107 bytes, which a folder under target/ may exceed.
-    let socket = tempfile::tempdir().unwrap().keep();
-    fs::create_dir(&data).unwrap();
-    let owner = unprivileged();
-    if let Some((uid, gid)) = owner {
-        for path in [&folder, &data, &socket] {
-            chown(path, Some(uid), Some(gid)).unwrap();
-        }
-    }
-    let as_owner = |program: &Path| {
-        let mut command = Command::new(program);
-        if let Some((uid, gid)) = owner {
-            command.uid(uid).gid(gid);
-        }
-        command.current_dir("/");
-        command
-    };
-    let made = as_owner(&bin.join("initdb"))
-        .args([
-            "--username=pagomensa",
-            "--auth=trust",
-            "--encoding=UTF8",
-            "--locale=C",
-        ])
-        .arg("--pgdata")
-        .arg(&data)
-        .output()
-        .unwrap();
-    if !made.status.success() {
-        eprintln!(
-            "no cluster could be made: {}",
-            String::from_utf8_lossy(&made.stderr)
-        );
-        return None;
-    }
-    let script = format!(
-        "'{postgres}' -D '{data}' -k '{socket}' -c listen_addresses= -c fsync=on \
-         -c synchronous_commit=on >'{folder}/log' 2>&1 & \
-         server=$!; cat >/dev/null; kill -INT $server; wait $server; rm -rf '{folder}' '{socket}'",
-        postgres = bin.join("postgres").display(),
-        data = data.display(),
-        folder = folder.display(),
-        socket = socket.display(),
-    );
-    let mut keeper = as_owner(Path::new("/bin/sh"))
-        .args(["-c", &script])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .process_group(0)
-        .spawn()
-        .unwrap();
-    // Never closed by us: it closes when this program ends, and with it the cluster does.
-    std::mem::forget(keeper.stdin.take());
-    std::mem::forget(keeper);
-    wait_until_ready(bin, &socket, &folder);
-    let pid = fs::read_to_string(data.join("postmaster.pid")).ok();
-    Some(Server {
-        url: format!(
-            "postgres://pagomensa@localhost/postgres?host={}",
-            socket.display()
-        ),
-        pid: pid.and_then(|text| text.lines().next()?.parse().ok()),
-    })
-}
-
-/// Asks the server's own program until the server answers.
-fn wait_until_ready(bin: &Path, socket: &Path, folder: &Path) {
-    for _ in 0..600 {
-        let probe = Command::new(bin.join("psql"))
-            .args([
-                "-q",
-                "-U",
-                "pagomensa",
-                "-d",
-                "postgres",
-                "-c",
-                "SELECT 1",
-                "-h",
-            ])
-            .arg(socket)
-            .output()
-            .unwrap();
-        if probe.status.success() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
-    panic!("PostgreSQL did not start:\n{log}");
-}
-
-/// PostgreSQL refuses to run as root: then it runs as `postgres`, or as `nobody`.
-fn unprivileged() -> Option<(u32, u32)> {
-    let id = |arguments: &[&str]| -> Option<u32> {
-        let output = Command::new("id").args(arguments).output().ok()?;
-        String::from_utf8(output.stdout).ok()?.trim().parse().ok()
-    };
-    if id(&["-u"]) != Some(0) {
-        return None;
-    }
-    ["postgres", "nobody"]
-        .iter()
-        .find_map(|name| Some((id(&["-u", name])?, id(&["-g", name])?)))
 }

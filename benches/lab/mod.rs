@@ -8,6 +8,8 @@ pub(crate) mod http;
 pub(crate) mod messages;
 pub(crate) mod notices;
 pub(crate) mod pki;
+#[path = "../../tests/postgres.rs"]
+mod postgres;
 pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod sender;
