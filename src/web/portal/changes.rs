@@ -8,6 +8,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use serde_json::Value;
 
+use super::common::{Denied, Repeatable, Speaker, WrongBody};
 use super::notices::{print, respond};
 use super::request::{self, WORD};
 use super::schema::{Notice, NoticeChange, ProblemBody, SettledElsewhere};
@@ -40,20 +41,16 @@ const TRIES: u32 = 5;
     tag = "notices",
     params(
         ("id" = String, Path, description = "The notice's id"),
-        ("Pagomensa-Creditor" = Option<String>, Header, description = "The creditor's fiscal code; needed with an operator's key"),
+        Speaker,
     ),
     request_body = NoticeChange,
     responses(
         (status = 200, description = "The notice, changed", body = Notice),
-        (status = 400, description = "Not JSON, or an operator names no creditor", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "No good key", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "The key may not do this", body = ProblemBody, content_type = "application/problem+json"),
+        Denied,
+        WrongBody,
         (status = 404, description = "No such notice of this creditor", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "It is paid, cancelled or expired", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "The body is not application/json", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "Fields are wrong", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Try again shortly", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn change(
@@ -143,21 +140,17 @@ fn read_change(
     tag = "notices",
     params(
         ("id" = String, Path, description = "The notice's id"),
-        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible characters"),
-        ("Pagomensa-Creditor" = Option<String>, Header, description = "The creditor's fiscal code; needed with an operator's key"),
+        Repeatable,
+        Speaker,
     ),
     request_body = SettledElsewhere,
     responses(
         (status = 200, description = "The notice, paid", body = Notice),
-        (status = 400, description = "Not JSON, or an operator names no creditor", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "No good key", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "The key may not do this", body = ProblemBody, content_type = "application/problem+json"),
+        Denied,
+        WrongBody,
         (status = 404, description = "No such notice of this creditor", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "It is paid already, or cancelled", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "The body is not application/json", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "Fields are wrong, or the key was used for another request", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Try again shortly", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn paid_elsewhere(

@@ -1,15 +1,14 @@
 //! `/exchanges`: the journal of events, for whoever must show what was asked and answered.
 
-use std::collections::BTreeMap;
-
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query as QueryOf, State};
+use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::query::{self, Query};
+use super::common::{Denied, Paging, Speaker, WrongQuery};
+use super::page::{Page, Row};
+use super::query::{Fields, Query};
 use super::schema::ProblemBody;
 use crate::desk::journal::search::{Cursor, Detail, RECEIPT_ID, Wanted};
 use crate::desk::keys::Scope;
@@ -58,13 +57,12 @@ pub(super) struct Place {
     place: i64,
 }
 
-/// A page of exchanges.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ExchangePage {
-    data: Vec<Exchange>,
-    /// Where the next page begins; nothing on the last one.
-    next_cursor: Option<String>,
+impl Row for Exchange {
+    const PAGE: &'static str = "A page of exchanges.";
 }
+
+/// A page of exchanges.
+pub(super) type ExchangePage = Page<Exchange>;
 
 /// A call and its reply, with what was said.
 #[derive(Debug, Serialize, ToSchema)]
@@ -140,27 +138,22 @@ impl Message {
         ("iuv" = Option<String>, Query, description = "Only those about this IUV"),
         ("receipt_id" = Option<String>, Query, description = "Only those about this receipt"),
         ("day" = Option<String>, Query, description = "Only those begun on this day in Rome: YYYY-MM-DD"),
-        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
-        ("limit" = Option<u32>, Query, description = "Rows on a page, 1 to 200; 50 when left out"),
-        ("Pagomensa-Creditor" = Option<String>, Header, description = "The creditor's fiscal code; needed with an operator's key"),
+        Paging,
+        Speaker,
     ),
     responses(
         (status = 200, description = "A page", body = ExchangePage),
-        (status = 400, description = "The query cannot be read, or an operator names no creditor", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "No good key", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "The key may not do this", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "A field of the query is wrong", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Try again shortly", body = ProblemBody, content_type = "application/problem+json"),
+        Denied,
+        WrongQuery,
     )
 )]
 pub(super) async fn list(
     State(web): State<Web>,
-    fields: Result<QueryOf<BTreeMap<String, String>>, QueryRejection>,
+    fields: Fields,
     headers: HeaderMap,
 ) -> Result<Json<ExchangePage>, Problem> {
     let creditor = web.caller(&headers, Scope::Audit).await?;
-    let QueryOf(fields) = fields.map_err(|_| Problem::malformed_query())?;
-    let mut query = Query::new(fields);
+    let mut query = Query::read(fields)?;
     let wanted = Wanted {
         creditor: Some(creditor.code.clone()),
         notice: query.word("notice_number", |text| NoticeNumber::parse(text).ok()),
@@ -171,12 +164,9 @@ pub(super) async fn list(
     };
     let limit = query.limit();
     query.finish()?;
-    let found = web.desk.exchanges(wanted, limit + 1).await?;
-    let (found, next_cursor) = query::page(found, limit, |found| Cursor::of(found).to_string());
-    Ok(Json(ExchangePage {
-        data: found.into_iter().map(Exchange::of).collect(),
-        next_cursor,
-    }))
+    let found = web.desk.exchanges(wanted, limit.and_one()).await?;
+    let cursor = |found: &Found| Cursor::of(found).to_string();
+    Ok(Json(Page::of(found, limit, cursor, Exchange::of)))
 }
 
 /// Read an exchange with both messages
@@ -186,15 +176,13 @@ pub(super) async fn list(
     tag = "exchanges",
     params(
         ("id" = String, Path, description = "The exchange's id"),
-        ("Pagomensa-Creditor" = Option<String>, Header, description = "The creditor's fiscal code; needed with an operator's key"),
+        Speaker,
     ),
     responses(
         (status = 200, description = "The exchange", body = ExchangeDetail),
+        Denied,
         (status = 400, description = "An operator names no creditor", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "No good key", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "The key may not do this", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such exchange of this creditor", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Try again shortly", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn read(

@@ -1,10 +1,12 @@
 //! The REST API for the portals of municipalities and caterers: `/api/v1`.
 
 mod changes;
+mod common;
 mod exceptions;
 mod exchanges;
 mod hunts;
 mod notices;
+mod page;
 mod query;
 mod request;
 mod schema;

@@ -1,15 +1,15 @@
 //! `/notices`: created, read, listed and cancelled by the portal.
 
-use std::collections::BTreeMap;
-
+use axum::Json;
 use axum::body::Body;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query as QueryOf, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
-use super::query::{self, Query};
+use super::common::{Denied, Paging, Repeatable, Speaker, WrongBody, WrongQuery};
+use super::page::Page;
+use super::query::{Fields, Query};
 use super::request;
 use super::schema::{Notice, NoticePage, NoticeRequest, ProblemBody};
 use crate::desk::debts::Opening;
@@ -30,22 +30,15 @@ use crate::wire::digest::sha256;
     post,
     path = "/notices",
     tag = "notices",
-    params(
-        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible characters"),
-        ("Pagomensa-Creditor" = Option<String>, Header, description = "The creditor's fiscal code; needed with an operator's key"),
-    ),
+    params(Repeatable, Speaker),
     request_body = NoticeRequest,
     responses(
         (status = 201, description = "The notice", body = Notice),
         (status = 200, description = "The notice that exists under this external_id", body = Notice),
-        (status = 400, description = "Not JSON, or an operator names no creditor", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "No good key", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "The key may not do this", body = ProblemBody, content_type = "application/problem+json"),
+        Denied,
+        WrongBody,
         (status = 409, description = "external_id belongs to another notice", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "The body is not application/json", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "Fields are missing or wrong, or the key was used for another request", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Try again shortly", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn create(
@@ -124,15 +117,13 @@ fn created(answer: Answer) -> Response {
     tag = "notices",
     params(
         ("id" = String, Path, description = "The notice's id"),
-        ("Pagomensa-Creditor" = Option<String>, Header, description = "The creditor's fiscal code; needed with an operator's key"),
+        Speaker,
     ),
     responses(
         (status = 200, description = "The notice", body = Notice),
+        Denied,
         (status = 400, description = "An operator names no creditor", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "No good key", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "The key may not do this", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such notice of this creditor", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Try again shortly", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn read(
@@ -160,67 +151,51 @@ pub(super) async fn read(
         ("state" = Option<String>, Query, description = "Only those in this state: open, paid, cancelled or expired"),
         ("kind" = Option<String>, Query, description = "Only those of this kind: top_up"),
         ("external_id" = Option<String>, Query, description = "Only the one with your own id"),
-        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
-        ("limit" = Option<u32>, Query, description = "Rows on a page, 1 to 200; 50 when left out"),
-        ("Pagomensa-Creditor" = Option<String>, Header, description = "The creditor's fiscal code; needed with an operator's key"),
+        Paging,
+        Speaker,
     ),
     responses(
         (status = 200, description = "A page", body = NoticePage),
-        (status = 400, description = "The query cannot be read, or an operator names no creditor", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "No good key", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "The key may not do this", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "A field of the query is wrong", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Try again shortly", body = ProblemBody, content_type = "application/problem+json"),
+        Denied,
+        WrongQuery,
     )
 )]
 pub(super) async fn list(
     State(web): State<Web>,
-    fields: Result<QueryOf<BTreeMap<String, String>>, QueryRejection>,
+    fields: Fields,
     headers: HeaderMap,
-) -> Result<Response, Problem> {
+) -> Result<Json<NoticePage>, Problem> {
     let creditor = web.caller(&headers, Scope::NoticesRead).await?;
-    let QueryOf(fields) = fields.map_err(|_| Problem::malformed_query())?;
-    let mut query = Query::new(fields);
-    let filter = Filter {
-        child: query.text("child", request::CODE),
-        state: query.word("state", PublicState::parse),
-        kind: query.word("kind", DebtKind::parse),
-        before: query.cursor(),
-        limit: query.limit(),
-    };
+    let mut query = Query::read(fields)?;
+    let child = query.text("child", request::CODE);
+    let state = query.word("state", PublicState::parse);
+    let kind = query.word("kind", DebtKind::parse);
+    let before = query.cursor();
+    let limit = query.limit();
     let external_id = query.text("external_id", request::EXTERNAL_ID);
     query.finish()?;
+    let filter = Filter {
+        child,
+        state,
+        kind,
+        before,
+        limit: limit.and_one(),
+    };
     let today = web.clock.now().day_in_rome();
-    let (debts, next_cursor) = match external_id {
+    let debts = match external_id {
         Some(id) => {
             let found = web.desk.debt_of_external_id(&creditor.code, &id).await?;
-            (
-                found
-                    .into_iter()
-                    .filter(|debt| is_within(debt, &filter, today))
-                    .collect(),
-                None,
-            )
+            found
+                .into_iter()
+                .filter(|debt| is_within(debt, &filter, today))
+                .collect()
         }
-        None => {
-            let limit = filter.limit;
-            let one_more = Filter {
-                limit: limit + 1,
-                ..filter
-            };
-            let debts = web.desk.debts(&creditor.code, &one_more, today).await?;
-            query::page(debts, limit, |debt| debt.id.to_string())
-        }
+        None => web.desk.debts(&creditor.code, &filter, today).await?,
     };
     let url = &web.config.public_url;
-    let page = NoticePage {
-        data: debts
-            .iter()
-            .map(|debt| Notice::of(debt, today, url))
-            .collect(),
-        next_cursor,
-    };
-    Ok(axum::Json(page).into_response())
+    let tell = |debt: Debt| Notice::of(&debt, today, url);
+    let page = Page::of(debts, limit, |debt| debt.id.to_string(), tell);
+    Ok(Json(page))
 }
 
 /// Cancel a notice that is not paid
@@ -230,19 +205,17 @@ pub(super) async fn list(
     tag = "notices",
     params(
         ("id" = String, Path, description = "The notice's id"),
-        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible characters"),
-        ("Pagomensa-Creditor" = Option<String>, Header, description = "The creditor's fiscal code; needed with an operator's key"),
+        Repeatable,
+        Speaker,
     ),
     responses(
         (status = 200, description = "The notice, cancelled", body = Notice),
+        Denied,
         (status = 400, description = "The Idempotency-Key cannot be used, the body broke off, or an operator names no creditor", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "No good key", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "The key may not do this", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such notice of this creditor", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "It is paid", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "The body is too large", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "The key was used for another request", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Try again shortly", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn cancel(

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use axum::extract::rejection::QueryRejection;
+
 use crate::domain::day::Day;
 use crate::domain::ids::DebtId;
 use crate::domain::text::is_one_line;
@@ -13,6 +15,24 @@ const PAGE: u32 = 50;
 /// Rows on a page, at most.
 const PAGE_LIMIT: u32 = 200;
 
+/// The fields of a query, as they are taken out of a request.
+pub(super) type Fields = Result<axum::extract::Query<BTreeMap<String, String>>, QueryRejection>;
+
+/// The number of rows on a page.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limit(u32);
+
+impl Limit {
+    /// One more row than a page has: it says whether there is another page.
+    pub(super) fn and_one(self) -> i64 {
+        i64::from(self.0) + 1
+    }
+
+    pub(super) fn rows(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
 /// The query of a list while it is read.
 #[derive(Debug)]
 pub(super) struct Query {
@@ -21,11 +41,16 @@ pub(super) struct Query {
 }
 
 impl Query {
-    pub(super) fn new(fields: BTreeMap<String, String>) -> Query {
-        Query {
-            rest: fields,
+    /// The query of a request, still unread.
+    ///
+    /// # Errors
+    /// 400 when it is no list of names and values.
+    pub(super) fn read(fields: Fields) -> Result<Query, Problem> {
+        let axum::extract::Query(rest) = fields.map_err(|_| Problem::malformed_query())?;
+        Ok(Query {
+            rest,
             errors: vec![],
-        }
+        })
     }
 
     fn take(&mut self, field: &str) -> Option<String> {
@@ -69,16 +94,15 @@ impl Query {
     }
 
     /// The number of rows on a page.
-    pub(super) fn limit(&mut self) -> i64 {
-        let limit = match self.take("limit").map(|text| text.parse::<u32>()) {
+    pub(super) fn limit(&mut self) -> Limit {
+        Limit(match self.take("limit").map(|text| text.parse::<u32>()) {
             None => PAGE,
             Some(Ok(limit)) if (1..=PAGE_LIMIT).contains(&limit) => limit,
             Some(_) => {
                 self.wrong("limit", Wrong::NotANumber(PAGE_LIMIT));
                 PAGE
             }
-        };
-        i64::from(limit)
+        })
     }
 
     fn wrong(&mut self, field: &str, wrong: Wrong) {
@@ -102,17 +126,4 @@ impl Query {
             Err(Problem::invalid_fields(self.errors))
         }
     }
-}
-
-/// Cuts a list that was read with one row more than a page, and says where the next page begins.
-pub(super) fn page<T>(
-    mut rows: Vec<T>,
-    limit: i64,
-    id: impl Fn(&T) -> String,
-) -> (Vec<T>, Option<String>) {
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let has_more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = rows.last().filter(|_| has_more).map(id);
-    (rows, next)
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::page::{Page, Row};
 use crate::domain::day::Day;
 use crate::domain::debt::{Debt, DebtKind, DebtState, PublicState};
 use crate::domain::party;
@@ -317,13 +318,12 @@ impl Notice {
     }
 }
 
-/// A page of notices.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct NoticePage {
-    pub data: Vec<Notice>,
-    /// Where the next page begins; nothing on the last one.
-    pub next_cursor: Option<String>,
+impl Row for Notice {
+    const PAGE: &'static str = "A page of notices.";
 }
+
+/// A page of notices.
+pub(super) type NoticePage = Page<Notice>;
 
 /// What waits for the finance office.
 #[derive(Debug, Serialize, ToSchema)]
@@ -345,26 +345,25 @@ pub(super) struct Exception {
 
 impl Exception {
     /// A case as finance sees it.
-    pub(super) fn of(open: &OpenCase) -> Exception {
+    pub(super) fn of(open: OpenCase) -> Exception {
         Exception {
             id: open.id.to_string(),
             code: open.case.code.as_str(),
             message: open.case.code.message(),
-            detail: open.case.detail.clone(),
-            subject: open.case.subject.clone(),
+            detail: open.case.detail,
+            subject: open.case.subject,
             opened_at: open.opened_at.to_string(),
             state: "open",
         }
     }
 }
 
-/// A page of exceptions.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ExceptionPage {
-    pub data: Vec<Exception>,
-    /// Where the next page begins; nothing on the last one.
-    pub next_cursor: Option<String>,
+impl Row for Exception {
+    const PAGE: &'static str = "A page of exceptions.";
 }
+
+/// A page of exceptions.
+pub(super) type ExceptionPage = Page<Exception>;
 
 /// Why a receipt is looked for.
 #[derive(Debug, Serialize, ToSchema)]
@@ -415,13 +414,13 @@ pub(super) struct ReceiptHunt {
 
 impl ReceiptHunt {
     /// A hunt as finance sees it.
-    pub(super) fn of(hunt: &Hunt) -> ReceiptHunt {
+    pub(super) fn of(hunt: Hunt) -> ReceiptHunt {
         let is_over = hunt.state != hunts::State::Searching;
         ReceiptHunt {
             id: hunt.id.to_string(),
             notice_number: hunt.notice.map(|notice| notice.to_string()),
-            iuv: hunt.iuv.clone(),
-            receipt_id: Some(hunt.iur.clone()).filter(|iur| !iur.is_empty()),
+            iuv: hunt.iuv,
+            receipt_id: Some(hunt.iur).filter(|iur| !iur.is_empty()),
             reason: match hunt.reason {
                 Reason::Activated => HuntReason::Activated,
                 Reason::FlowRow => HuntReason::FlowRow,
@@ -435,18 +434,17 @@ impl ReceiptHunt {
             attempts: hunt.attempts,
             wanted_at: hunt.wanted_at.to_string(),
             next_try_at: (!is_over).then(|| hunt.next_try_at.to_string()),
-            last_error: hunt.last_error.clone(),
+            last_error: hunt.last_error,
         }
     }
 }
 
-/// A page of receipts that are looked for.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ReceiptHuntPage {
-    pub data: Vec<ReceiptHunt>,
-    /// Where the next page begins; nothing on the last one.
-    pub next_cursor: Option<String>,
+impl Row for ReceiptHunt {
+    const PAGE: &'static str = "A page of receipts that are looked for.";
 }
+
+/// A page of receipts that are looked for.
+pub(super) type ReceiptHuntPage = Page<ReceiptHunt>;
 
 /// An error (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
