@@ -37,6 +37,7 @@ use crate::domain::ids::{DocumentId, ExchangeId};
 use crate::domain::notice::NoticeNumber;
 use crate::domain::text::cut;
 use crate::metrics::Metrics;
+use crate::point;
 use crate::store::documents::Document;
 use crate::store::exchanges::{Direction, Exchange, Kind, Paper};
 use crate::store::{Store, StoreError};
@@ -306,7 +307,9 @@ impl Journal {
         let Some((head, heads)) = seals.seal(&mut tx, clock.now()).await? else {
             return Ok(None);
         };
+        point::reach("seal.before_commit");
         tx.commit().await?;
+        point::reach("seal.after_commit");
         tracing::info!(
             seal = head.hash,
             chain = head.chain,

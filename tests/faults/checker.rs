@@ -29,14 +29,44 @@ pub enum Outbox {
     Any,
 }
 
+/// What is known outside the database.
+#[derive(Debug, Default)]
+pub struct Outside {
+    /// What the simulated ledger holds: the amount of every entry, by its id.
+    ledger: BTreeMap<String, i64>,
+    /// The seals of the journal in the log.
+    seals: BTreeSet<String>,
+}
+
+impl Outside {
+    async fn of(stage: &Stage) -> Outside {
+        Outside {
+            ledger: ledger_entries(stage).await,
+            seals: seals(&stage.logs()),
+        }
+    }
+}
+
+/// The seals of the journal that a log tells of.
+pub fn seals(log: &str) -> BTreeSet<String> {
+    let told = log
+        .lines()
+        .filter(|line| line.contains("the journal is sealed"));
+    told.map(|line| {
+        let after = line.split("seal=\"").nth(1).unwrap();
+        after.split('"').next().unwrap().to_owned()
+    })
+    .collect()
+}
+
 /// Looks at everything, and panics with all that is wrong. How many receipts were examined.
 pub async fn check(
     stage: &Stage,
     acknowledged: &BTreeMap<String, Acknowledged>,
     outbox: Outbox,
 ) -> usize {
-    let ledger = ledger_entries(stage).await;
-    let faults = faults(&stage.database.url, Some(&ledger), acknowledged, outbox).await;
+    let outside = Outside::of(stage).await;
+    let faults = faults(&stage.database.url, Some(&outside), acknowledged, outbox).await;
     assert!(
         faults.is_empty(),
         "after {} receipts:\n{}\nthe gateway's log ends:\n{}",
@@ -52,7 +82,6 @@ fn tail(log: &str) -> String {
     lines[lines.len().saturating_sub(20)..].join("\n")
 }
 
-/// What the simulated ledger holds: the amount of every entry, by its id.
 async fn ledger_entries(stage: &Stage) -> BTreeMap<String, i64> {
     let mut entries = BTreeMap::new();
     let mut cursor = "0".to_owned();
@@ -75,7 +104,7 @@ async fn ledger_entries(stage: &Stage) -> BTreeMap<String, i64> {
 /// All that is wrong with a database.
 pub async fn faults(
     url: &str,
-    ledger: Option<&BTreeMap<String, i64>>,
+    outside: Option<&Outside>,
     acknowledged: &BTreeMap<String, Acknowledged>,
     outbox: Outbox,
 ) -> Vec<String> {
@@ -100,16 +129,18 @@ pub async fn faults(
             faults.push(format!("{what}: {}", text(&row, "subject")));
         }
     }
-    if let Some(ledger) = ledger {
+    if let Some(Outside { ledger, .. }) = outside {
         deliveries(&mut conn, ledger, outbox, &mut faults).await;
     }
     conn.close().await.unwrap();
-    chains(url, &mut faults).await;
+    let seals = outside.map(|outside| outside.seals.clone());
+    chains(url, seals.unwrap_or_default(), &mut faults).await;
     faults
 }
 
-/// The journal of events is whole: every line is in its chain, and no chain is broken.
-async fn chains(url: &str, faults: &mut Vec<String>) {
+/// The journal of events is whole: every line is in its chain, no chain is broken, and every seal is
+/// there.
+async fn chains(url: &str, seals: BTreeSet<String>, faults: &mut Vec<String>) {
     let mut config = Config::with("").unwrap();
     config.database.url = url.to_owned().into();
     let store = Store::open(&config.database).await.unwrap();
@@ -119,7 +150,11 @@ async fn chains(url: &str, faults: &mut Vec<String>) {
         }
     };
     let now = Clock::System.now();
-    let proof = verify(&store, Wish::default(), now, &mut listener);
+    let wish = Wish {
+        anchors: seals,
+        ..Wish::default()
+    };
+    let proof = verify(&store, wish, now, &mut listener);
     proof.await.unwrap();
     store.close().await;
 }
@@ -289,7 +324,7 @@ async fn the_checker_bites() {
     gateway.stop().await;
     let acknowledged = load.acknowledged.lock().unwrap().clone();
     assert_eq!(check(&stage, &acknowledged, Outbox::Empty).await, 12);
-    let ledger = ledger_entries(&stage).await;
+    let outside = Outside::of(&stage).await;
     let file = stage
         .database
         .url
@@ -355,11 +390,21 @@ async fn the_checker_bites() {
             .await
             .unwrap();
         conn.close().await.unwrap();
-        let found = faults(&url, Some(&ledger), &acknowledged, Outbox::Empty).await;
+        let found = faults(&url, Some(&outside), &acknowledged, Outbox::Empty).await;
         assert!(
             found.iter().any(|fault| fault.contains(finding)),
             "{alteration}: {found:?}"
         );
     }
+    let invented = Outside {
+        seals: BTreeSet::from(["0".repeat(64)]),
+        ..outside
+    };
+    let url = &stage.database.url;
+    let found = faults(url, Some(&invented), &acknowledged, Outbox::Empty).await;
+    assert!(
+        found.iter().any(|fault| fault.contains("anchor")),
+        "{found:?}"
+    );
     stage.strike().await;
 }

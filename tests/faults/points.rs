@@ -2,13 +2,15 @@
 //!
 //! Only with the feature `failpoints`: `cargo test --features failpoints --test pagomensa points`.
 
+mod around;
+
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
 use pagomensa::store::Engine;
 use serde_json::Value;
 
-use super::checker::{Outbox, check};
+use super::checker::{Outbox, check, seals};
 use super::load::Load;
 use super::stage::{Gateway, Launch, Stage};
 use crate::engines::Database;
@@ -25,6 +27,31 @@ enum Through {
     Expiry,
     /// The first start over an empty database.
     FirstStart,
+    /// Notices are told to the archive, while they come and two are withdrawn.
+    Archive,
+    /// Receipts are looked for that have not come.
+    Search,
+    /// The journal is sealed.
+    Sealing,
+}
+
+impl Through {
+    /// How the point is reached for the last time: not at the first passage where there are more, so
+    /// that there is something to lose.
+    fn passages(self) -> &'static str {
+        match self {
+            Through::Load | Through::Archive => "3*off->return",
+            Through::Search | Through::Sealing => "1*off->return",
+            Through::Cancelling | Through::Expiry | Through::FirstStart => "return",
+        }
+    }
+}
+
+/// A notice that is there before the gateway dies.
+#[derive(PartialEq, Eq)]
+struct Notice {
+    id: String,
+    number: String,
 }
 
 /// SIGABRT.
@@ -36,11 +63,12 @@ async fn dies_at(point: &str, through: Through, engine: Engine) {
         return;
     };
     let mut stage = Stage::empty(database).await;
+    around::open_the_world(&stage).await;
     let launch = Launch::new().with("PAGOMENSA__JOBS__EXPIRE_EVERY_S", "1");
+    let launch = around::settings(through, &stage, launch);
+    let passages = format!("{point}={}", through.passages());
+    let failing = launch.clone().with("FAILPOINTS", &passages);
     if through == Through::FirstStart {
-        let failing = launch
-            .clone()
-            .with("FAILPOINTS", &format!("{point}=return"));
         aborted(point, &mut stage.spawn(&failing)).await;
     }
     stage.make_key();
@@ -52,50 +80,47 @@ async fn dies_at(point: &str, through: Through, engine: Engine) {
         }
         gateway.stop().await;
     }
+    let withdrawn = match through {
+        Through::Cancelling => &prepared[..],
+        Through::Archive => &prepared[1..],
+        _ => &[],
+    };
     let load = Load::new();
     let doors = [launch.doors.clone()];
     let dying = async {
-        // Not at the first passage, so that there is something to lose.
-        let passages = if through == Through::Load {
-            "3*off->return"
-        } else {
-            "return"
-        };
-        let failing = launch
-            .clone()
-            .with("FAILPOINTS", &format!("{point}={passages}"));
         match through {
-            Through::FirstStart => {}
-            Through::Expiry => {
-                expire(&stage, &prepared).await;
-                aborted(point, &mut stage.spawn(&failing)).await;
-            }
-            Through::Load | Through::Cancelling => {
-                let mut gateway = stage.spawn(&failing);
-                if through == Through::Cancelling {
-                    cancel(&stage, &launch, &prepared).await;
-                }
-                aborted(point, &mut gateway).await;
-            }
+            Through::Expiry => expire(&stage, &prepared).await,
+            Through::Search => around::lose_receipts(&stage, &prepared).await,
+            _ => {}
         }
+        if through != Through::FirstStart {
+            let mut gateway = stage.spawn(&failing);
+            cancel(&stage, &launch, withdrawn).await;
+            aborted(point, &mut gateway).await;
+        }
+        let sealed = seals(&stage.logs());
         stage.end_leases().await;
         let gateway = stage.start(&launch).await;
-        if through == Through::Cancelling {
-            cancel(&stage, &launch, &prepared).await;
-        }
+        cancel(&stage, &launch, withdrawn).await;
         load.wait_for(10).await;
         load.stop();
-        gateway
+        (gateway, sealed)
     };
-    let (gateway, ()) = tokio::join!(dying, load.run(&stage, &doors, 6));
+    let ((gateway, sealed), ()) = tokio::join!(dying, load.run(&stage, &doors, 6));
+    around::come_to_an_end(through, &stage, &launch.doors, &prepared, &sealed).await;
     stage.drained(&launch.doors).await;
-    let expected = match through {
-        Through::Cancelling => "cancelled",
-        Through::Expiry => "expired",
-        Through::Load | Through::FirstStart => "open",
-    };
-    for id in &prepared {
-        assert_eq!(state(&stage, &launch, id).await, expected, "{point}");
+    for notice in &prepared {
+        let expected = match through {
+            _ if withdrawn.contains(notice) => "cancelled",
+            Through::Expiry => "expired",
+            Through::Search => "paid",
+            _ => "open",
+        };
+        assert_eq!(
+            state(&stage, &launch, &notice.id).await,
+            expected,
+            "{point}"
+        );
     }
     gateway.stop().await;
     let acknowledged = load.acknowledged.lock().unwrap().clone();
@@ -115,8 +140,8 @@ async fn aborted(point: &str, gateway: &mut Gateway) {
     );
 }
 
-/// Opens a notice; its id.
-async fn open(stage: &Stage, launch: &Launch) -> String {
+/// Opens a notice.
+async fn open(stage: &Stage, launch: &Launch) -> Notice {
     let mut body = top_up();
     body.as_object_mut().unwrap().remove("due_on");
     let answer = stage
@@ -128,18 +153,25 @@ async fn open(stage: &Stage, launch: &Launch) -> String {
         .await
         .unwrap();
     let notice: Value = answer.json().await.unwrap();
-    notice["id"].as_str().unwrap().to_owned()
+    let text = |field: &str| notice[field].as_str().unwrap().to_owned();
+    Notice {
+        id: text("id"),
+        number: text("notice_number"),
+    }
 }
 
 /// Withdraws notices, until the gateway is gone.
-async fn cancel(stage: &Stage, launch: &Launch, ids: &[String]) {
+async fn cancel(stage: &Stage, launch: &Launch, notices: &[Notice]) {
+    if notices.is_empty() {
+        return;
+    }
     for _ in 0..400 {
         if stage.is_ready(&launch.doors).await {
             break;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    for id in ids {
+    for Notice { id, .. } in notices {
         let url = format!("{}/api/v1/notices/{id}/cancel", launch.doors.web);
         // The gateway may end instead of answering.
         let _ = stage.http.post(url).bearer_auth(&stage.key).send().await;
@@ -147,8 +179,8 @@ async fn cancel(stage: &Stage, launch: &Launch, ids: &[String]) {
 }
 
 /// The last day of these notices was long ago.
-async fn expire(stage: &Stage, ids: &[String]) {
-    for id in ids {
+async fn expire(stage: &Stage, notices: &[Notice]) {
+    for Notice { id, .. } in notices {
         stage
             .execute(format!("UPDATE debts SET payable_until = '2020-01-01', due_on = '2020-01-01' WHERE id = '{id}'"))
             .await;
@@ -211,6 +243,18 @@ points! {
     cancel_after_commit: "cancel.after_commit", Cancelling;
     expiry_before_commit: "expiry.before_commit", Expiry;
     expiry_after_commit: "expiry.after_commit", Expiry;
+    aca_before_offer: "aca.before_offer", Archive;
+    aca_offered: "aca.offered", Archive;
+    aca_answered: "aca.answered", Archive;
+    aca_before_commit: "aca.before_commit", Archive;
+    aca_after_commit: "aca.after_commit", Archive;
+    hunter_asking: "hunter.asking", Search;
+    hunter_answered: "hunter.answered", Search;
+    hunter_deposited: "hunter.deposited", Search;
+    hunter_before_commit: "hunter.before_commit", Search;
+    hunter_after_commit: "hunter.after_commit", Search;
+    seal_before_commit: "seal.before_commit", Sealing;
+    seal_after_commit: "seal.after_commit", Sealing;
     migration_beginning: "migration.beginning", FirstStart;
     migration_done: "migration.done", FirstStart;
 }

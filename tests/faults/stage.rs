@@ -11,10 +11,12 @@ use serde_json::Value;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 
 use crate::engines::Database;
-use crate::world::TOWN;
+use crate::world::{BROKER, STATION, TOWN};
 
 /// The token of the simulated ledger.
 pub const LEDGER_TOKEN: &str = "ledger-token-of-the-faults";
+/// The subscription key of pagoPA's simulated services.
+pub const SUBSCRIPTION: &str = "subscription-of-the-faults";
 
 /// Everything around the gateway, which may die while this stays.
 pub struct Stage {
@@ -127,9 +129,16 @@ impl Stage {
                 gateway_web: "http://127.0.0.1:9".to_owned(),
                 gateway_node: "http://127.0.0.1:9/node".to_owned(),
                 tls: None,
-                creditors: vec![],
+                creditors: vec![mock_psp::Creditor {
+                    fiscal_code: TOWN.to_owned(),
+                    name: "Ente".to_owned(),
+                    broker: BROKER.to_owned(),
+                    station: STATION.to_owned(),
+                    portal_key: String::new(),
+                    broadcast: false,
+                }],
                 ledger_token: LEDGER_TOKEN.to_owned(),
-                subscription_key: "subscription-of-the-faults".to_owned(),
+                subscription_key: SUBSCRIPTION.to_owned(),
             },
         )
         .await
@@ -165,9 +174,14 @@ impl Stage {
         self.key = String::from_utf8(made.stdout).unwrap().trim().to_owned();
     }
 
+    /// The address of the simulated world.
+    pub fn world_url(&self) -> String {
+        format!("http://{}", self.ledger.addr())
+    }
+
     /// The address of the simulated ledger.
     pub fn ledger_url(&self) -> String {
-        format!("http://{}/ledger", self.ledger.addr())
+        format!("{}/ledger", self.world_url())
     }
 
     /// The program with these words.
@@ -251,11 +265,16 @@ impl Stage {
         answer.is_ok_and(|answer| answer.status().is_success())
     }
 
-    /// How many entries are owed to the ledger, as the gateway says.
-    pub async fn owed(&self, doors: &Doors) -> i64 {
+    /// What the gateway says of itself.
+    pub async fn health(&self, doors: &Doors) -> Value {
         let url = format!("{}/health/ready", doors.web);
         let answer = self.http.get(url).send().await.unwrap();
-        let health: Value = answer.json().await.unwrap();
+        answer.json().await.unwrap()
+    }
+
+    /// How many entries are owed to the ledger, as the gateway says.
+    pub async fn owed(&self, doors: &Doors) -> i64 {
+        let health = self.health(doors).await;
         health["ledger_entries_owed"].as_i64().unwrap()
     }
 

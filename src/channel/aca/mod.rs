@@ -38,6 +38,7 @@ use crate::domain::payment::{Case, CaseCode};
 use crate::job::{Job, JobError, Progress};
 use crate::metrics::Metrics;
 use crate::platform::{Allowance, Answer, Ask, Service, WRONG_KEY, pause_ms};
+use crate::point;
 use crate::store::cases::OpenCase;
 use crate::store::positions::{Due, Outcome, Position, Step};
 use crate::store::{Store, StoreError, cases, positions};
@@ -126,8 +127,10 @@ impl Archivist {
         });
         let offered: Vec<DebtId> = letters.iter().map(|l| l.position.debt.id.clone()).collect();
         positions::offer(&mut tx, &offered, now).await?;
+        point::reach("aca.before_offer");
         tx.commit().await.map_err(StoreError::from)?;
         if !letters.is_empty() {
+            point::reach("aca.offered");
             self.send(letters).await?;
         }
         let left = owed - offered.len();
@@ -203,6 +206,7 @@ impl Archivist {
         let answers: Vec<(Letter, Answer)> = futures_util::stream::iter(letters)
             .map(async |letter| {
                 let answer = self.service.call(&ask(&letter)).await;
+                point::reach("aca.answered");
                 (letter, answer)
             })
             .buffer_unordered(IN_FLIGHT)
@@ -246,7 +250,9 @@ impl Archivist {
         for (_, _, answer) in results {
             self.service.heed(&mut tx, answer, now).await?;
         }
+        point::reach("aca.before_commit");
         tx.commit().await?;
+        point::reach("aca.after_commit");
         for OpenCase { case, .. } in &opened {
             self.metrics.case(case.code.as_str());
         }

@@ -43,6 +43,7 @@ use crate::domain::ids::{CaseId, DocumentId};
 use crate::domain::payment::{Case, CaseCode, Collection, Origin};
 use crate::job::{Job, JobError, Progress};
 use crate::platform::{Allowance, Service, WRONG_KEY, pause_ms};
+use crate::point;
 use crate::store::cases::OpenCase;
 use crate::store::hunts::{self, Ask, By, Hunt, Reason, State, Step, TOKEN_LIFE_S};
 use crate::store::{Store, StoreError, cases};
@@ -237,7 +238,9 @@ impl Hunter {
         hunt: Hunt,
         creditor: &Creditor,
     ) -> Result<(), JobError> {
+        point::reach("hunter.asking");
         let answer = service.call(&question(&hunt)).await;
+        point::reach("hunter.answered");
         let now = self.clock.now();
         let weighed = weigh(&answer, &hunt, |receipt| {
             (self.read)(receipt, creditor, origin(by), now)
@@ -285,7 +288,9 @@ impl Hunter {
         hunts::record(&mut tx, &[step], now).await?;
         cases::insert(&mut tx, opened.as_slice()).await?;
         service.heed(&mut tx, &answer, now).await?;
+        point::reach("hunter.before_commit");
         tx.commit().await.map_err(StoreError::from)?;
+        point::reach("hunter.after_commit");
         for OpenCase { case, .. } in opened.as_slice() {
             self.desk.metrics().case(case.code.as_str());
         }
@@ -382,6 +387,7 @@ impl Hunter {
             print: Box::new(|collected, _| printed(collected)),
         };
         let reply = self.desk.collect(deposit).await?;
+        point::reach("hunter.deposited");
         tracing::info!(
             creditor = %hunt.creditor,
             origin = by.service(),
