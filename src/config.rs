@@ -5,6 +5,7 @@
 
 mod creditors;
 mod journal;
+mod list;
 mod network;
 mod node;
 mod operators;
@@ -18,6 +19,7 @@ use serde::Deserialize;
 
 pub use creditors::{CreditorConfig, NumberingConfig, ReceiptsConfig, RepeatedConfig};
 pub use journal::{Journal, Retention};
+use list::list;
 pub use network::{Network, NetworkError};
 pub use node::{Node, Proxy, ProxyFormat, Tls};
 pub use operators::OperatorConfig;
@@ -168,29 +170,6 @@ pub enum LogFormat {
     Text,
     /// For a log collector.
     Json,
-}
-
-/// A list, or (from the environment, which knows only texts) its items separated by commas.
-fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: Deserialize<'de> + std::str::FromStr<Err: std::fmt::Display>,
-{
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Given<T> {
-        List(Vec<T>),
-        Text(String),
-    }
-    match Given::deserialize(deserializer)? {
-        Given::List(items) => Ok(items),
-        Given::Text(text) => text
-            .split(',')
-            .map(str::trim)
-            .filter(|item| !item.is_empty())
-            .map(|item| item.parse().map_err(serde::de::Error::custom))
-            .collect(),
-    }
 }
 
 /// One thing that is wrong with the configuration.
