@@ -1,4 +1,5 @@
-//! A small public key infrastructure for tests: authorities, certificates and revocation lists.
+//! A small public key infrastructure for tests: authorities, certificates and revocation lists. The
+//! benchmarks include this file too.
 
 use std::path::{Path, PathBuf};
 
@@ -18,31 +19,31 @@ use openssl::x509::{X509, X509Crl, X509CrlBuilder, X509NameBuilder, X509RevokedB
 /// whatever day it is.
 const ALWAYS: (i64, i64) = (1_577_836_800, 3_124_224_000);
 /// A year that has passed.
-pub const PAST: (i64, i64) = (1_262_304_000, 1_293_840_000);
+pub(crate) const PAST: (i64, i64) = (1_262_304_000, 1_293_840_000);
 /// A year that is far away.
-pub const FUTURE: (i64, i64) = (3_155_760_000, 3_187_296_000);
+pub(crate) const FUTURE: (i64, i64) = (3_155_760_000, 3_187_296_000);
 
 /// A certificate with its key.
-pub struct Identity {
-    pub certificate: X509,
-    pub key: PKey<Private>,
+pub(crate) struct Identity {
+    pub(crate) certificate: X509,
+    pub(crate) key: PKey<Private>,
 }
 
 /// What a certificate is for.
-pub enum Use {
+pub(crate) enum Use {
     Authority,
     Server,
     Client,
 }
 
 /// A certificate that holds today.
-pub fn identity(name: &str, usage: &Use, issuer: Option<&Identity>) -> Identity {
+pub(crate) fn identity(name: &str, usage: &Use, issuer: Option<&Identity>) -> Identity {
     dated(&[name], usage, issuer, ALWAYS)
 }
 
 /// A certificate for these common names that holds between two instants, signed by an authority or
 /// by itself.
-pub fn dated(
+pub(crate) fn dated(
     names: &[&str],
     usage: &Use,
     issuer: Option<&Identity>,
@@ -101,16 +102,16 @@ pub fn dated(
 }
 
 impl Identity {
-    pub fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         String::from_utf8(self.certificate.to_pem().unwrap()).unwrap()
     }
 
-    pub fn key_pem(&self) -> Vec<u8> {
+    pub(crate) fn key_pem(&self) -> Vec<u8> {
         self.key.private_key_to_pem_pkcs8().unwrap()
     }
 
     /// Writes `NAME.pem` and `NAME.key`.
-    pub fn write(&self, folder: &Path, name: &str) -> (PathBuf, PathBuf) {
+    pub(crate) fn write(&self, folder: &Path, name: &str) -> (PathBuf, PathBuf) {
         let (certificate, key) = (
             folder.join(format!("{name}.pem")),
             folder.join(format!("{name}.key")),
@@ -121,7 +122,7 @@ impl Identity {
     }
 
     /// The list of what this authority has revoked.
-    pub fn revoke(&self, revoked: &[&Identity], (from, to): (i64, i64)) -> X509Crl {
+    pub(crate) fn revoke(&self, revoked: &[&Identity], (from, to): (i64, i64)) -> X509Crl {
         let from = Asn1Time::from_unix(from).unwrap();
         let mut list = X509CrlBuilder::new().unwrap();
         list.set_issuer_name(self.certificate.subject_name())
@@ -151,7 +152,7 @@ impl Identity {
     }
 
     /// The same, as it stands in a file, in force today.
-    pub fn revocations(&self, revoked: &[&Identity]) -> String {
+    pub(crate) fn revocations(&self, revoked: &[&Identity]) -> String {
         String::from_utf8(self.revoke(revoked, ALWAYS).to_pem().unwrap()).unwrap()
     }
 }

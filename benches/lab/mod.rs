@@ -5,6 +5,8 @@ pub(crate) mod database;
 pub(crate) mod figures;
 pub(crate) mod gateway;
 pub(crate) mod http;
+#[path = "../../tests/pki.rs"]
+mod identities;
 pub(crate) mod messages;
 pub(crate) mod notices;
 pub(crate) mod pki;
