@@ -41,6 +41,16 @@ pub enum Done<T> {
     Again(Answer),
 }
 
+impl<T> Done<T> {
+    /// The answer, printed if it is the first.
+    pub fn answer(self, print: impl FnOnce(&T) -> Answer) -> Answer {
+        match self {
+            Done::First(done) => print(&done),
+            Done::Again(answer) => answer,
+        }
+    }
+}
+
 impl Desk {
     /// The first answer to a request under this key, when it was answered before.
     ///

@@ -15,7 +15,7 @@ use super::schema::{Notice, NoticeChange, ProblemBody, SettledElsewhere};
 use super::shares;
 use crate::desk::DeskError;
 use crate::desk::keys::Scope;
-use crate::desk::once::{Answer, Done, Repeat};
+use crate::desk::once::{Answer, Repeat};
 use crate::domain::creditor::{Creditor, Register};
 use crate::domain::day::{Day, Instant};
 use crate::domain::debt::{Change, Debt, Elsewhere, Means};
@@ -182,10 +182,7 @@ pub(super) async fn paid_elsewhere(
         .desk
         .settle_debt(&creditor.code, &id, &elsewhere, repeat, now)
         .await?;
-    Ok(respond(match done {
-        Done::First(debt) => print(&debt),
-        Done::Again(answer) => answer,
-    }))
+    Ok(respond(done.answer(print)))
 }
 
 fn read_elsewhere(value: &Value, now: Instant) -> Result<Elsewhere, Problem> {

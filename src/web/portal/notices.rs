@@ -14,7 +14,7 @@ use super::request;
 use super::schema::{Notice, NoticePage, NoticeRequest, ProblemBody};
 use crate::desk::debts::Opening;
 use crate::desk::keys::Scope;
-use crate::desk::once::{Answer, Done, Repeat};
+use crate::desk::once::{Answer, Repeat};
 use crate::domain::day::Day;
 use crate::domain::debt::{Debt, DebtKind, PublicState};
 use crate::domain::ids::DebtId;
@@ -90,10 +90,7 @@ pub(super) async fn create(
         .desk
         .open_debt(&creditor, asked.order, asked.due, repeat, now)
         .await?;
-    Ok(created(match done {
-        Done::First(opening) => print(&opening),
-        Done::Again(answer) => answer,
-    }))
+    Ok(created(done.answer(print)))
 }
 
 /// The answer with the address of the notice that is in it.
@@ -245,10 +242,7 @@ pub(super) async fn cancel(
         .desk
         .cancel_debt(&creditor.code, &id, repeat, now)
         .await?;
-    Ok(respond(match done {
-        Done::First(debt) => print(&debt),
-        Done::Again(answer) => answer,
-    }))
+    Ok(respond(done.answer(print)))
 }
 
 fn is_within(debt: &Debt, filter: &Filter, today: Day) -> bool {
