@@ -496,3 +496,48 @@ async fn a_locked_row_holds_up_nobody_else() {
     assert_eq!(world.balance_entries("50004").await, [5_000, 5_000]);
     world.end().await;
 }
+
+/// How often the till has met a failure of the database.
+fn failures(world: &World) -> i64 {
+    let present = pagomensa::metrics::Present {
+        now: world.clock.now(),
+        till_waiting: 0,
+        journal_waiting: 0,
+        owed: None,
+    };
+    let text = world.app.desk().metrics().print(&present).unwrap();
+    crate::metrics::series(&text, "pagomensa_store_errors_total{part=\"till\"}").unwrap()
+}
+
+/// A table that somebody has locked on the server does not make each receipt wait as long as the first:
+/// most are told to come again without having been tried alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_locked_table_is_not_waited_for_by_each() {
+    let Some(database) = Database::fresh(Engine::Postgres).await else {
+        return;
+    };
+    // The till alone decides when a sender is told.
+    let world = World::over(database, "[node]\nreceipt_deadline_s = 600").await;
+    let mut messages = vec![];
+    for index in 0..20 {
+        let number = number(&world.top_up().await);
+        messages.push(receipt(&number, &format!("r-{index}"), "50.00"));
+    }
+    let mut busy = world.app.desk().store().write().await.unwrap();
+    sqlx::query("LOCK TABLE payments IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *busy)
+        .await
+        .unwrap();
+    let calls = messages.iter().map(|message| world.soap(message.clone()));
+    for reply in futures_util::future::join_all(calls).await {
+        assert_eq!(reply.status, 503);
+    }
+    let count = failures(&world);
+    assert!((1..10).contains(&count), "{count} tries for 20 receipts");
+    drop(busy);
+    for message in messages {
+        assert_eq!(world.soap(message).await.outcome(), "OK");
+    }
+    assert_eq!(world.count("payments").await, 20);
+    world.end().await;
+}

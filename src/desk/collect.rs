@@ -28,6 +28,9 @@ use crate::store::{Store, StoreError};
 
 /// Longest time for one batch: a database that is silent for longer is not waited for.
 const PATIENCE: Duration = Duration::from_secs(8);
+/// Receipts of one batch that wait for a lock alone, at most: behind a table that is locked each
+/// would wait as long as the first.
+const LOCKED: usize = 2;
 
 /// A message about money, to be recorded whatever it says.
 pub struct Deposit {
@@ -180,31 +183,46 @@ impl Writer {
     }
 
     /// Records deposits together; when the database refuses them one by one, so that a single one
-    /// that it will not take does not stop the others. A database that cannot be reached is not
-    /// asked again for each.
+    /// that it will not take does not stop the others. A database that cannot be reached, or does not
+    /// come to an end, is not asked again for each.
     async fn record(&self, deposits: &[Deposit]) -> Vec<Option<Reply>> {
         if deposits.is_empty() {
             return vec![];
         }
         match self.record_together(deposits).await {
             Ok(replies) => replies.into_iter().map(Some).collect(),
-            Err(error) if deposits.len() == 1 || error.is_outage() => {
+            Err(error) if deposits.len() == 1 || is_hopeless(&error) => {
                 self.log_failure(&error);
                 deposits.iter().map(|_| None).collect()
             }
             Err(error) => {
                 self.log_failure(&error);
-                let mut replies = vec![];
-                for deposit in deposits {
-                    let alone = self.record_together(std::slice::from_ref(deposit)).await;
-                    if let Err(error) = &alone {
-                        self.log_failure(error);
-                    }
-                    replies.push(alone.ok().and_then(|mut replies| replies.pop()));
-                }
-                replies
+                self.record_each(deposits).await
             }
         }
+    }
+
+    /// Records deposits one by one, for as long as that leads anywhere. A row that somebody has locked
+    /// holds up its own receipt and no other; a table that is locked holds up two, and the senders of
+    /// the others are told at once to come again.
+    async fn record_each(&self, deposits: &[Deposit]) -> Vec<Option<Reply>> {
+        let mut locked = 0;
+        let mut is_over = false;
+        let mut replies = vec![];
+        for deposit in deposits {
+            if is_over {
+                replies.push(None);
+                continue;
+            }
+            let alone = self.record_together(std::slice::from_ref(deposit)).await;
+            if let Err(error) = &alone {
+                self.log_failure(error);
+                locked += usize::from(error.is_locked());
+                is_over = is_hopeless(error) || locked >= LOCKED;
+            }
+            replies.push(alone.ok().and_then(|mut replies| replies.pop()));
+        }
+        replies
     }
 
     async fn record_together(&self, deposits: &[Deposit]) -> Result<Vec<Reply>, StoreError> {
@@ -268,4 +286,9 @@ impl Writer {
             "receipts could not be recorded"
         );
     }
+}
+
+/// Whether what comes next would fail for the same reason.
+fn is_hopeless(error: &StoreError) -> bool {
+    error.is_outage() || error.is_stalled()
 }

@@ -140,6 +140,29 @@ impl StoreError {
         }
     }
 
+    /// Whether somebody else has kept what a statement wanted locked for longer than it may wait
+    /// (PostgreSQL: `lock_not_available`): one row, or the whole table.
+    pub fn is_locked(&self) -> bool {
+        match self {
+            StoreError::Driver(error) => code(error).as_deref() == Some("55P03"),
+            _ => false,
+        }
+    }
+
+    /// Whether a statement was given up because it took too long (PostgreSQL: `query_canceled`), or
+    /// another process writes all the time (SQLite: `BUSY`): the next one would fare no better.
+    pub fn is_stalled(&self) -> bool {
+        let StoreError::Driver(error) = self else {
+            return false;
+        };
+        match code(error).as_deref() {
+            Some("57014") => true,
+            Some(state) if state.len() == 5 => false,
+            Some(number) => number.parse::<u32>().is_ok_and(|number| number & 0xFF == 5),
+            None => false,
+        }
+    }
+
     /// Whether the same transaction may succeed at once: another one was faster, or PostgreSQL has
     /// undone ours to untie a knot.
     pub fn is_contention(&self) -> bool {
