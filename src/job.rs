@@ -7,6 +7,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
@@ -99,6 +100,45 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Pause after a run that failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
+tokio::task_local! {
+    /// The lease of the run that goes on in this task.
+    static TENURE: Tenure;
+}
+
+/// Whether the run that asks still has its job for itself. A run whose order of calls matters asks
+/// before each of them: once another process may have begun, what this one has read is old. Without a
+/// lease there is nobody to share with.
+pub fn is_ours() -> bool {
+    TENURE.try_with(Tenure::holds).unwrap_or(true)
+}
+
+/// What a run knows of its lease. By its own clock, so that it also ends for a process that was held
+/// up and could renew nothing; and for good, since another one may have come and gone meanwhile.
+#[derive(Debug, Clone)]
+struct Tenure {
+    clock: Clock,
+    /// Milliseconds since 1970.
+    until: Arc<AtomicI64>,
+}
+
+impl Tenure {
+    fn holds(&self) -> bool {
+        self.clock.now().as_millis() < self.until.load(Ordering::SeqCst)
+    }
+
+    fn extend(&self, until: Instant) {
+        if self.holds() {
+            self.until.store(until.as_millis(), Ordering::SeqCst);
+        } else {
+            self.end();
+        }
+    }
+
+    fn end(&self) {
+        self.until.store(i64::MIN, Ordering::SeqCst);
+    }
+}
+
 /// Runs jobs until it is told to stop.
 #[derive(Debug)]
 pub struct Runner {
@@ -147,20 +187,26 @@ impl Holder {
     /// # Errors
     /// The store failed.
     pub async fn take(&self, job: &str) -> Result<bool, StoreError> {
+        Ok(self.lease(job).await?.is_some())
+    }
+
+    /// The same, with the end of the lease.
+    async fn lease(&self, job: &str) -> Result<Option<Instant>, StoreError> {
         let now = self.clock.now();
+        let until = now.plus_seconds(LEASE_S);
         let mut tx = self.store.write().await?;
         let lease = Lease {
             job,
             holder: &self.name,
             now,
-            until: now.plus_seconds(LEASE_S),
+            until,
             // A lease that ends later than any could is of a clock that was wrong.
             absurd: now.plus_seconds(2 * LEASE_S),
         };
         let taken = leases::take(&mut tx, &lease).await?;
         tx.commit().await?;
         point::reach("lease.taken");
-        Ok(taken)
+        Ok(taken.then_some(until))
     }
 
     /// Runs a job once under its lease, renewing it meanwhile; nothing when another process has it.
@@ -168,13 +214,17 @@ impl Holder {
     /// # Errors
     /// The store failed, or the run did.
     pub async fn run(&self, job: &Job) -> Result<Option<Progress>, JobError> {
-        if !self.take(job.name).await? {
+        let Some(until) = self.lease(job.name).await? else {
             return Ok(None);
-        }
+        };
+        let tenure = Tenure {
+            clock: self.clock.clone(),
+            until: Arc::new(AtomicI64::new(until.as_millis())),
+        };
         // In a task of its own, so that a panic in it is an error of the run and not the end of it;
         // in a set, so that it ends when nobody waits for it any more.
         let mut run = JoinSet::new();
-        run.spawn((job.run)());
+        run.spawn(TENURE.scope(tenure.clone(), (job.run)()));
         let mut beat = tokio::time::interval(HEARTBEAT);
         beat.reset();
         let ended = loop {
@@ -183,7 +233,7 @@ impl Holder {
                     Some(Ok(ended)) => ended,
                     Some(Err(_)) | None => Err(JobError::Died),
                 },
-                _ = beat.tick() => self.renew(job.name).await,
+                _ = beat.tick() => self.renew(job.name, &tenure).await,
             }
         };
         if let Err(JobError::Store(_)) = &ended {
@@ -201,11 +251,14 @@ impl Holder {
     }
 
     /// Renews the lease of a run that goes on. When that fails the run goes on all the same: what it
-    /// does may be done twice.
-    async fn renew(&self, job: &str) {
-        match self.take(job).await {
-            Ok(true) => {}
-            Ok(false) => tracing::warn!(job, "another process has taken the lease"),
+    /// does may be done twice, and a run for which that is not so asks [`is_ours`].
+    async fn renew(&self, job: &str, tenure: &Tenure) {
+        match self.lease(job).await {
+            Ok(Some(until)) => tenure.extend(until),
+            Ok(None) => {
+                tenure.end();
+                tracing::warn!(job, "another process has taken the lease");
+            }
             Err(error) => tracing::warn!(
                 job,
                 error = &error as &dyn std::error::Error,

@@ -476,6 +476,51 @@ async fn two_processes_tell_everything_and_together_keep_the_pace() {
     .await;
 }
 
+/// Who was held up for longer than its lease finishes the calls that are on their way, and makes no
+/// more: its successor has read what is newer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_has_lost_its_lease_sends_nothing_more() {
+    with("rate_calls = 100\nrate_seconds = 10\n", async |world| {
+        let mut notices = vec![];
+        for _ in 0..8 {
+            notices.push(world.top_up().await);
+        }
+        // Booked at once and answered late.
+        let late = json!({"delay_ms": 3_000});
+        world.chaos(json!({"aca": [late, late, late, late]})).await;
+        let job = world.job("aca").clone();
+        let holder = world.app.holder();
+        let run = tokio::spawn(async move { holder.run(&job).await });
+        while archive(world).await.len() < 4 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!run.is_finished(), "the calls are still on their way");
+        world.clock.advance_seconds(60);
+        let next = pagomensa::job::Holder {
+            name: "next".to_owned(),
+            ..world.app.holder()
+        };
+        assert!(next.take("aca").await.unwrap());
+        run.await.unwrap().unwrap();
+        assert_eq!(archive(world).await.len(), 4);
+        let mut states = vec![];
+        for notice in &notices {
+            let standing = standing(world, notice).await;
+            assert_eq!(standing.attempts, i64::from(standing.state == "done"));
+            states.push(standing.state);
+        }
+        states.sort();
+        assert_eq!(states, [["done"; 4], ["owed"; 4]].concat());
+        // Who has the lease tells of the others.
+        next.run(world.job("aca")).await.unwrap();
+        for notice in &notices {
+            assert_eq!(state(world, notice).await, "VALID");
+            assert_eq!(held(world, notice).await.unwrap()["calls"], 1);
+        }
+    })
+    .await;
+}
+
 /// Notices from before the archive was told of anything are told as well.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_archive_can_be_turned_on_later() {

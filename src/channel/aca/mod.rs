@@ -17,6 +17,10 @@
 //! | anything else, or none | again after growing pauses, for ever | the same |
 //!
 //! What is parked is sent again when the debt changes.
+//!
+//! Since the last state wins, a run that may have lost its lease sends nothing more: what it has read
+//! may be older than what its successor sends. What it wrote or writes down counts only for the
+//! revision that it was decided for.
 
 mod position;
 
@@ -35,7 +39,7 @@ use crate::domain::creditor::Register;
 use crate::domain::day::Instant;
 use crate::domain::ids::{CaseId, DebtId};
 use crate::domain::payment::{Case, CaseCode};
-use crate::job::{Job, JobError, Progress};
+use crate::job::{Job, JobError, Progress, is_ours};
 use crate::metrics::Metrics;
 use crate::platform::{Allowance, Answer, Ask, Service, WRONG_KEY, pause_ms};
 use crate::point;
@@ -201,17 +205,28 @@ impl Archivist {
         }
     }
 
-    /// Sends letters and writes down what became of them.
+    /// Sends letters, for as long as that is ours to do, and writes down what became of them.
     async fn send(&self, letters: Vec<Letter>) -> Result<(), StoreError> {
+        let count = letters.len();
         let answers: Vec<(Letter, Answer)> = futures_util::stream::iter(letters)
             .map(async |letter| {
+                if !is_ours() {
+                    return None;
+                }
                 let answer = self.service.call(&ask(&letter)).await;
                 point::reach("aca.answered");
-                (letter, answer)
+                Some((letter, answer))
             })
             .buffer_unordered(IN_FLIGHT)
+            .filter_map(std::future::ready)
             .collect()
             .await;
+        if answers.len() < count {
+            tracing::warn!(
+                notices = count - answers.len(),
+                "the lease has ended: the archive is told of these by whoever has it next"
+            );
+        }
         let now = self.clock.now();
         let results: Vec<_> = answers
             .iter()
