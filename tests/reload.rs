@@ -289,6 +289,56 @@ async fn a_revoked_client_stays_outside() {
     .await;
 }
 
+/// A file whose content differs at each reading: what was checked is what counts, and it is read once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_lists_are_read_once() {
+    crate::world::run(Engine::Sqlite, async |world| {
+        let folder = tempfile::tempdir().unwrap();
+        let root = identity("test CA", &Use::Authority, None);
+        root.write(folder.path(), "ca");
+        identity("server", &Use::Server, Some(&root)).write(folder.path(), "server");
+        let [good, bad] = [(), ()].map(|()| identity(ALLOWED, &Use::Client, Some(&root)));
+        let pipe = folder.path().join("crl.pem");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        // With words before it, as some tools put there, and longer than a pipe holds.
+        let words = "a list of those that have been revoked\n".repeat(5_000);
+        let lists = [words + &root.revocations(&[&bad]), root.revocations(&[])];
+        // Waits for its readers, and at the end for one that does not come.
+        std::thread::spawn(move || {
+            for text in lists.iter().chain(std::iter::repeat(&lists[1])) {
+                if std::fs::write(&pipe, text).is_err() {
+                    return;
+                }
+                while has_reader(&pipe) {
+                    std::thread::yield_now();
+                }
+            }
+        });
+        let number = notice(world).await;
+        let stage = Stage::over(world, folder.path(), root).await;
+        let call = async |node: &Identity| {
+            let heard = stage.call(Some(node), verify(&number)).await;
+            heard.map_or(0, |(status, _)| status)
+        };
+        assert_eq!((call(&good).await, call(&bad).await), (200, 0));
+        stage.handle.shutdown();
+    })
+    .await;
+}
+
+/// Whether somebody has a named pipe open to read it.
+fn has_reader(pipe: &Path) -> bool {
+    use std::os::unix::fs::OpenOptionsExt;
+    const O_NONBLOCK: i32 = 0o4000;
+    let mut options = std::fs::OpenOptions::new();
+    options
+        .write(true)
+        .custom_flags(O_NONBLOCK)
+        .open(pipe)
+        .is_ok()
+}
+
 /// Neither a session ticket of TLS 1.3 nor a session of TLS 1.2 carries a client past the exchange.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_does_not_outlive_its_set_of_certificates() {

@@ -1,5 +1,7 @@
 //! The files of TLS, and what is made of them: all of one reading, or nothing.
 
+use std::io::Write;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use openssl::asn1::{Asn1Time, Asn1TimeRef};
@@ -7,11 +9,13 @@ use openssl::error::ErrorStack;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::ssl::{
-    AlpnError, SslAcceptor, SslMethod, SslOptions, SslRef, SslVerifyMode, SslVersion,
+    AlpnError, SslAcceptor, SslFiletype, SslMethod, SslOptions, SslRef, SslVerifyMode, SslVersion,
     select_next_proto,
 };
 use openssl::stack::Stack;
-use openssl::x509::store::{X509Lookup, X509Store, X509StoreBuilder};
+use openssl::x509::store::{
+    File as LookupFile, X509Lookup, X509LookupRef, X509Store, X509StoreBuilder,
+};
 use openssl::x509::verify::{X509VerifyFlags, X509VerifyParam};
 use openssl::x509::{X509, X509Crl, X509NameRef, X509PurposeId, X509StoreContext};
 
@@ -109,14 +113,15 @@ impl Files {
         let mut credentials: Vec<Credential> = own.iter().flat_map(Own::credentials).collect();
         credentials.extend(authorities.iter().map(|ca| credential("client_ca", ca)));
         credentials.extend(lists.iter().filter_map(list_credential));
-        let crl_file = self.crl.as_ref().map(|_| config.crl_file.as_path());
+        let crl = self.crl.as_deref();
+        let store = || store(&authorities, crl, &config.crl_file);
         let acceptor = match &own {
-            Some(own) => Some(acceptor(own, &authorities, crl_file)?),
+            Some(own) => Some(acceptor(own, &authorities, store()?)?),
             None => None,
         };
         Ok(Material {
             acceptor,
-            trust: Trust(store(&authorities, crl_file)?),
+            trust: Trust(store()?),
             credentials,
         })
     }
@@ -230,11 +235,7 @@ impl Trust {
     }
 }
 
-fn acceptor(
-    own: &Own,
-    authorities: &[X509],
-    crl_file: Option<&Path>,
-) -> Result<SslAcceptor, TlsError> {
+fn acceptor(own: &Own, authorities: &[X509], store: X509Store) -> Result<SslAcceptor, TlsError> {
     let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
     builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
     builder.set_certificate(&own.leaf)?;
@@ -246,7 +247,7 @@ fn acceptor(
     for authority in authorities {
         builder.add_client_ca(authority)?;
     }
-    builder.set_verify_cert_store(store(authorities, crl_file)?)?;
+    builder.set_verify_cert_store(store)?;
     builder.set_verify_depth(u32::from(DEPTH));
     builder.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
     // Without it every resumed session dies, and a Java client resumes by default.
@@ -261,7 +262,7 @@ fn acceptor(
     Ok(builder.build())
 }
 
-fn store(authorities: &[X509], crl_file: Option<&Path>) -> Result<X509Store, TlsError> {
+fn store(authorities: &[X509], crl: Option<&[u8]>, file: &Path) -> Result<X509Store, TlsError> {
     let mut param = X509VerifyParam::new()?;
     param.set_depth(i32::from(DEPTH));
     param.set_purpose(X509PurposeId::SSL_CLIENT)?;
@@ -269,15 +270,47 @@ fn store(authorities: &[X509], crl_file: Option<&Path>) -> Result<X509Store, Tls
     for authority in authorities {
         builder.add_cert(authority.clone())?;
     }
-    if let Some(file) = crl_file {
+    if let Some(crl) = crl {
         let lookup = builder.add_lookup(X509Lookup::file())?;
-        lookup
-            .load_crl_file(file, openssl::ssl::SslFiletype::PEM)
-            .map_err(in_file("node.tls.crl_file", file))?;
+        load_lists(lookup, crl, file)?;
         param.set_flags(X509VerifyFlags::CRL_CHECK | X509VerifyFlags::CRL_CHECK_ALL)?;
     }
     builder.set_param(&param)?;
     Ok(builder.build())
+}
+
+/// Hands OpenSSL the lists that were read. It takes lists from a file only, and a second look at ours
+/// could find others there than those that were checked and told: so it reads a pipe.
+fn load_lists(
+    lookup: &mut X509LookupRef<LookupFile>,
+    lists: &[u8],
+    file: &Path,
+) -> Result<(), TlsError> {
+    let key = "node.tls.crl_file";
+    let broken = |source| TlsError::Read {
+        key,
+        file: file.display().to_string(),
+        source,
+    };
+    let (reader, mut writer) = std::io::pipe().map_err(broken)?;
+    let place = format!("/dev/fd/{}", reader.as_raw_fd());
+    std::thread::scope(|scope| {
+        // In a thread of its own: a pipe holds less than a long list. It is closed at its end.
+        let written = std::thread::Builder::new()
+            .spawn_scoped(scope, move || writer.write_all(lists))
+            .map_err(broken)?;
+        let loaded = lookup.load_crl_file(&place, SslFiletype::PEM);
+        // Whoever still writes into it, because OpenSSL has stopped, is let go.
+        drop(reader);
+        let written = written.join();
+        loaded.map_err(in_file(key, file))?;
+        match written {
+            Ok(written) => written.map_err(broken),
+            Err(_) => Err(broken(std::io::Error::other(
+                "the lists were not handed on",
+            ))),
+        }
+    })
 }
 
 fn read(key: &'static str, file: &Path) -> Result<Vec<u8>, TlsError> {
