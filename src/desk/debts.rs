@@ -9,7 +9,7 @@ use crate::domain::ids::DebtId;
 use crate::domain::notice::{NoticeError, NoticeNumber};
 use crate::domain::party::CreditorCode;
 use crate::point;
-use crate::store::debts::Filter;
+use crate::store::debts::{Filter, Listed};
 use crate::store::{Conn, StoreError, debts, positions, sequences};
 
 /// Numbers that are tried before the creditor is told that there are none.
@@ -163,7 +163,8 @@ impl Desk {
         Ok(debts::by_external_id(&mut conn, creditor, external_id).await?)
     }
 
-    /// A page of debts, newest first.
+    /// A page of debts, newest first; one whose row cannot be read has its place without its content,
+    /// and is counted among the failures of the store.
     ///
     /// # Errors
     /// The store failed.
@@ -172,9 +173,13 @@ impl Desk {
         creditor: &CreditorCode,
         filter: &Filter,
         today: Day,
-    ) -> Result<Vec<Debt>, DeskError> {
+    ) -> Result<Vec<Listed>, DeskError> {
         let mut conn = self.store.read().await?;
-        Ok(debts::list(&mut conn, creditor, filter, today).await?)
+        let page = debts::list(&mut conn, creditor, filter, today).await?;
+        for _ in page.iter().filter(|listed| listed.debt.is_none()) {
+            self.metrics.store_error("list");
+        }
+        Ok(page)
     }
 
     /// Withdraws a debt. Withdrawing it again changes nothing.

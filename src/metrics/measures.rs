@@ -207,7 +207,7 @@ impl Measures {
         ] {
             measures.receipts.with_label_values(&[result]);
         }
-        for part in ["till", "journal", "job", "metrics"] {
+        for part in ["till", "journal", "job", "list", "metrics"] {
             measures.store_errors.with_label_values(&[part]);
         }
         for listener in ["node", "web"] {

@@ -113,6 +113,15 @@ pub struct Filter {
     pub limit: i64,
 }
 
+/// A row of a list.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// Which debt.
+    pub id: DebtId,
+    /// The debt; nothing when its row cannot be read.
+    pub debt: Option<Debt>,
+}
+
 /// Stores a debt; false when its external id or its IUV is taken already, and then nothing is
 /// stored.
 ///
@@ -268,7 +277,8 @@ pub(super) fn found(
 
 /// A page of a creditor's debts, newest first. A debt that is past its last day but not yet closed
 /// counts as expired in the list of a child; in the list of all expired ones it appears when the
-/// closing job has passed.
+/// closing job has passed. One that cannot be read has its place all the same, with an error in the log:
+/// it must not keep the others.
 ///
 /// # Errors
 /// The database failed.
@@ -277,7 +287,7 @@ pub async fn list(
     creditor: &CreditorCode,
     filter: &Filter,
     today: Day,
-) -> Result<Vec<Debt>, StoreError> {
+) -> Result<Vec<Listed>, StoreError> {
     let kind = filter.kind.map_or("", DebtKind::as_str);
     let state = filter.state.map_or("", PublicState::as_str);
     let before = filter.before.as_deref().unwrap_or(TOP);
@@ -304,7 +314,20 @@ pub async fn list(
             .bind(kind)
     };
     let rows = query.bind(filter.limit).fetch_all(conn).await?;
-    rows.iter().map(debt).collect()
+    rows.iter().map(listed).collect()
+}
+
+fn listed(row: &AnyRow) -> Result<Listed, StoreError> {
+    let id = DebtId::new(row.try_get::<String, _>("id")?);
+    let debt = debt(row).inspect_err(|error| {
+        tracing::error!(
+            debt = %id,
+            error = error as &dyn std::error::Error,
+            "a debt cannot be read, and is left out of a list"
+        );
+    });
+    let debt = debt.ok();
+    Ok(Listed { id, debt })
 }
 
 /// Withdraws a debt where it can still be withdrawn; false when it cannot (or is withdrawn

@@ -14,6 +14,7 @@ use super::language::{Language, Text};
 use super::wrong::FieldError;
 use crate::desk::DeskError;
 use crate::domain::refusal::Refusal;
+use crate::store::StoreError;
 
 /// Wrong fields that are reported at once, at most.
 const ERRORS: usize = 100;
@@ -197,6 +198,15 @@ impl Problem {
         )
     }
 
+    fn unreadable() -> Problem {
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "unreadable_record",
+            "Il dato registrato non è leggibile: riprovare non serve, avvisare chi gestisce il servizio.",
+            "What is stored cannot be read: do not try again, tell whoever runs the service.",
+        )
+    }
+
     /// For an answer that some layer made without a body of ours.
     fn of_status(status: StatusCode) -> Problem {
         match status {
@@ -280,7 +290,10 @@ impl From<DeskError> for Problem {
                     error = &error as &dyn std::error::Error,
                     "a request could not be served"
                 );
-                Problem::unavailable()
+                match error {
+                    DeskError::Store(StoreError::Corrupt { .. }) => Problem::unreadable(),
+                    _ => Problem::unavailable(),
+                }
             }
         }
     }

@@ -61,7 +61,7 @@ impl Door {
             )));
         }
         let today = now.day_in_rome();
-        let recent = self
+        let listed = self
             .desk
             .debts(
                 &creditor.code,
@@ -73,6 +73,7 @@ impl Door {
                 today,
             )
             .await?;
+        let recent: Vec<Debt> = listed.into_iter().filter_map(|row| row.debt).collect();
         let order = order(service, top_up, &recent, today)?;
         // The node asks again when our answer was lost: the same notice, not another one.
         let open = recent

@@ -51,6 +51,7 @@ const TRIES: u32 = 5;
         (status = 404, description = "No such notice of this creditor", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "It is paid, cancelled or expired", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "Fields are wrong", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 500, description = "The notice cannot be read from the database", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn change(
@@ -151,6 +152,7 @@ fn read_change(
         (status = 404, description = "No such notice of this creditor", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "It is paid already, or cancelled", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "Fields are wrong, or the key was used for another request", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 500, description = "The notice cannot be read from the database", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn paid_elsewhere(

@@ -19,7 +19,7 @@ use crate::domain::day::Day;
 use crate::domain::debt::{Debt, DebtKind, PublicState};
 use crate::domain::ids::DebtId;
 use crate::domain::text::is_one_line;
-use crate::store::debts::Filter;
+use crate::store::debts::{Filter, Listed};
 use crate::web::Web;
 use crate::web::body::idempotency_key;
 use crate::web::problem::Problem;
@@ -39,6 +39,7 @@ use crate::wire::digest::sha256;
         WrongBody,
         (status = 409, description = "external_id belongs to another notice", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "Fields are missing or wrong, or the key was used for another request", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 500, description = "The notice cannot be read from the database", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn create(
@@ -121,6 +122,7 @@ fn created(answer: Answer) -> Response {
         Denied,
         (status = 400, description = "An operator names no creditor", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such notice of this creditor", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 500, description = "The notice cannot be read from the database", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn read(
@@ -147,14 +149,15 @@ pub(super) async fn read(
         ("child" = Option<String>, Query, description = "Only those of the child with this code"),
         ("state" = Option<String>, Query, description = "Only those in this state: open, paid, cancelled or expired"),
         ("kind" = Option<String>, Query, description = "Only those of this kind: top_up"),
-        ("external_id" = Option<String>, Query, description = "Only the one with your own id"),
+        ("external_id" = Option<String>, Query, description = "Only the one with your own id; 500 when it cannot be read"),
         Paging,
         Speaker,
     ),
     responses(
-        (status = 200, description = "A page", body = NoticePage),
+        (status = 200, description = "A page, without notices that cannot be read from the database", body = NoticePage),
         Denied,
         WrongQuery,
+        (status = 500, description = "The notice cannot be read from the database", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn list(
@@ -179,19 +182,23 @@ pub(super) async fn list(
         limit: limit.and_one(),
     };
     let today = web.clock.now().day_in_rome();
-    let debts = match external_id {
+    let rows = match external_id {
         Some(id) => {
             let found = web.desk.debt_of_external_id(&creditor.code, &id).await?;
             found
                 .into_iter()
                 .filter(|debt| is_within(debt, &filter, today))
+                .map(|debt| Listed {
+                    id: debt.id.clone(),
+                    debt: Some(debt),
+                })
                 .collect()
         }
         None => web.desk.debts(&creditor.code, &filter, today).await?,
     };
     let url = &web.config.public_url;
-    let tell = |debt: Debt| Notice::of(&debt, today, url);
-    let page = Page::of(debts, limit, |debt| debt.id.to_string(), tell);
+    let tell = |row: Listed| Some(Notice::of(&row.debt?, today, url));
+    let page = Page::of_some(rows, limit, |row| row.id.to_string(), tell);
     Ok(Json(page))
 }
 
@@ -213,6 +220,7 @@ pub(super) async fn list(
         (status = 409, description = "It is paid", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "The body is too large", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "The key was used for another request", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 500, description = "The notice cannot be read from the database", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn cancel(

@@ -27,17 +27,27 @@ impl<T> Page<T> {
     /// Cuts what was found up to [`Limit::and_one`], and tells the rows of the page; `cursor` names
     /// a row after which the next page begins.
     pub(super) fn of<F>(
-        mut found: Vec<F>,
+        found: Vec<F>,
         limit: Limit,
         cursor: impl Fn(&F) -> String,
         tell: impl Fn(F) -> T,
+    ) -> Page<T> {
+        Page::of_some(found, limit, cursor, |row| Some(tell(row)))
+    }
+
+    /// The same where rows may have nothing to tell: they keep their place, so that pages still join.
+    pub(super) fn of_some<F>(
+        mut found: Vec<F>,
+        limit: Limit,
+        cursor: impl Fn(&F) -> String,
+        tell: impl Fn(F) -> Option<T>,
     ) -> Page<T> {
         let rows = limit.rows();
         let has_more = found.len() > rows;
         found.truncate(rows);
         let next_cursor = found.last().filter(|_| has_more).map(cursor);
         Page {
-            data: found.into_iter().map(tell).collect(),
+            data: found.into_iter().filter_map(tell).collect(),
             next_cursor,
         }
     }
