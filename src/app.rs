@@ -73,10 +73,26 @@ impl App {
     /// # Errors
     /// [`AppError`]: the configuration or the database cannot be used.
     pub async fn build(config: Config, clock: Clock, ids: Ids) -> Result<(App, Tasks), AppError> {
-        let register: Arc<Register> = Arc::new(config.register()?);
-        let token = config.ledger_token()?;
+        // Before anything is written: what cannot work is said at once.
+        config.register()?;
+        config.ledger_token()?;
         let store = Store::open(&config.database).await?;
         store.migrate().await?;
+        App::over(store, config, clock, ids)
+    }
+
+    /// Builds everything over a store whose schema is up to date; the schema is left as it is.
+    ///
+    /// # Errors
+    /// [`AppError`]: the configuration cannot be used.
+    pub fn over(
+        store: Store,
+        config: Config,
+        clock: Clock,
+        ids: Ids,
+    ) -> Result<(App, Tasks), AppError> {
+        let register: Arc<Register> = Arc::new(config.register()?);
+        let token = config.ledger_token()?;
         let (desk, tasks) = Desk::open(
             store,
             register,

@@ -5,7 +5,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use pagomensa::store::Engine;
+use pagomensa::store::migrate::migrator;
 use serde_json::Value;
+use sqlx::migrate::Migrator;
+use sqlx::{Connection, Row, SqliteConnection};
 
 use crate::pki::{Identity, Use, dated, identity};
 
@@ -179,4 +183,65 @@ fn verbs_that_read_make_no_database() {
     );
     assert_eq!(status, 1);
     assert!(text.contains("say who with --by"), "{text}");
+}
+
+/// A schema of an earlier version, on which an older program may still serve, is changed by nobody who
+/// was not asked to.
+#[tokio::test]
+async fn an_older_schema_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path();
+    std::fs::write(place.join("pagomensa.toml"), configuration(place)).unwrap();
+    let file = format!("sqlite://{}", place.join("p.db").display());
+    let older: Vec<_> = migrator(Engine::Sqlite).iter().take(3).cloned().collect();
+    let mut conn = SqliteConnection::connect(&format!("{file}?mode=rwc"))
+        .await
+        .unwrap();
+    let migrated = Migrator::with_migrations(older).run(&mut conn).await;
+    migrated.unwrap();
+    conn.close().await.unwrap();
+    let count = async || -> i64 {
+        let mut conn = SqliteConnection::connect(&file).await.unwrap();
+        let row = sqlx::query("SELECT COUNT(*) FROM _sqlx_migrations")
+            .fetch_one(&mut conn)
+            .await
+            .unwrap();
+        row.get(0)
+    };
+    let make = ["keys", "create", "--creditor", "77777777777", "--name", "x"];
+    for words in [
+        &make[..],
+        &["keys", "list"],
+        &["keys", "revoke", "pm_0123456789abcdef"],
+        &["job", "list"],
+        &["job", "run", "expire"],
+        &["audit", "verify"],
+        &["check"],
+    ] {
+        let (status, text) = program(place, words);
+        assert_eq!(status, 1, "{words:?}: {text}");
+        let told = "the schema is not up to date: run pagomensa migrate";
+        assert!(text.contains(told), "{words:?}: {text}");
+        assert_eq!(count().await, 3, "{words:?}");
+    }
+    assert_eq!(program(place, &["migrate"]).0, 0);
+    for words in [&make[..], &["job", "list"], &["job", "run", "expire"]] {
+        let (status, text) = program(place, words);
+        assert_eq!(status, 0, "{words:?}: {text}");
+    }
+}
+
+/// The first verb of an installation may be the making of a key.
+#[test]
+fn a_first_key_makes_its_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path();
+    std::fs::write(place.join("pagomensa.toml"), configuration(place)).unwrap();
+    let make = ["keys", "create", "--creditor", "77777777777", "--name", "x"];
+    for _ in 0..2 {
+        let (status, text) = program(place, &make);
+        assert!(status == 0 && text.starts_with("pm_"), "{text}");
+    }
+    let (status, text) = program(place, &["keys", "list"]);
+    assert_eq!((status, text.lines().count()), (0, 2), "{text}");
 }

@@ -8,18 +8,15 @@ use std::process::ExitCode;
 use clap::{ArgGroup, Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{Configured, Outcome, Reported, answer};
+use super::{Outcome, Reported, answer, open};
 use crate::clock::{Clock, Ids};
-use crate::config::Config;
 use crate::desk::journal::erasure::{Erasure, What, erase};
 use crate::desk::journal::search::{Cursor, Detail, Wanted, detail, search};
 use crate::domain::day::Day;
 use crate::domain::ids::{DocumentId, ExchangeId};
 use crate::domain::notice::NoticeNumber;
 use crate::domain::party::CreditorCode;
-use crate::store::Store;
 use crate::store::exchanges::Found;
-use crate::store::migrate::Schema;
 
 /// What can be done with the journal.
 #[derive(Debug, Subcommand)]
@@ -121,27 +118,6 @@ pub(super) async fn run(command: Audit) -> Outcome {
         Audit::Show(showing) => show(&showing).await,
         Audit::Erase(erasing) => take_out(erasing).await,
     }
-}
-
-/// Whoever only reads never makes a database.
-pub(super) fn must_exist(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
-    match Store::is_missing(&config.database) {
-        true => Err("there is no database yet: run pagomensa migrate".into()),
-        false => Ok(()),
-    }
-}
-
-/// The configuration and the store, whose schema must be that of this program.
-pub(super) async fn open(
-    configured: &Configured,
-) -> Result<(Config, Store), Box<dyn std::error::Error>> {
-    let config = configured.load()?;
-    must_exist(&config)?;
-    let store = Store::open(&config.database).await?;
-    if store.schema().await? != Schema::Current {
-        return Err("the schema is not that of this program: run pagomensa migrate".into());
-    }
-    Ok((config, store))
 }
 
 async fn look(searching: Searching) -> Outcome {

@@ -222,7 +222,7 @@ async fn database(config: &Config) -> Result<(), String> {
     store.ping().await.map_err(|error| chain(&error))?;
     match store.schema().await.map_err(|error| chain(&error))? {
         Schema::Current => Ok(()),
-        Schema::Behind => Err(behind.to_owned()),
+        Schema::None | Schema::Behind => Err(behind.to_owned()),
         Schema::Ahead => Err("the schema is of a newer or an altered program".to_owned()),
     }
 }

@@ -5,8 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::audit::must_exist;
-use super::{Outcome, Reported, answer};
+use super::{Outcome, Reported, answer, open};
 use crate::app::App;
 use crate::clock::{Clock, Ids};
 use crate::job::Progress;
@@ -39,9 +38,8 @@ pub(super) async fn run(command: Jobs) -> Outcome {
 }
 
 async fn list(reported: &Reported) -> Outcome {
-    let config = reported.configured.load()?;
-    must_exist(&config)?;
-    let (app, _tasks) = App::build(config, Clock::System, Ids::default()).await?;
+    let (config, store) = open(&reported.configured).await?;
+    let (app, _tasks) = App::over(store, config, Clock::System, Ids::default())?;
     let mut conn = app.desk().store().read().await?;
     let runs = leases::list(&mut conn).await?;
     let mut values = vec![];
@@ -71,10 +69,9 @@ async fn list(reported: &Reported) -> Outcome {
 }
 
 async fn run_now(named: &Named) -> Outcome {
-    let config = named.reported.configured.load()?;
-    must_exist(&config)?;
+    let (config, store) = open(&named.reported.configured).await?;
     log::start(&config.log);
-    let (app, _tasks) = App::build(config, Clock::System, Ids::default()).await?;
+    let (app, _tasks) = App::over(store, config, Clock::System, Ids::default())?;
     let Some(job) = app.jobs().iter().find(|job| job.name == named.name) else {
         let sections = [
             ("ledger", "ledger", app.config().ledger.enabled),

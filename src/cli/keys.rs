@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand, builder::PossibleValuesParser};
 use serde_json::json;
 
-use super::audit::open;
-use super::{Outcome, Reported, answer};
+use super::{Outcome, Reported, answer, must_be_current, open};
 use crate::clock::{Clock, Ids};
 use crate::desk::keys::{NewKey, Role, Scope, create_as};
 use crate::domain::party::CreditorCode;
+use crate::store::migrate::Schema;
 use crate::store::{Store, keys};
 
 /// What can be done with keys.
@@ -90,7 +90,11 @@ async fn make(new: New) -> Outcome {
         new.scopes.iter().filter_map(|s| Scope::parse(s)).collect()
     };
     let store = Store::open(&config.database).await?;
-    store.migrate().await?;
+    match store.schema().await? {
+        // The first verb of an installation may make its database; nobody serves on it yet.
+        Schema::None => store.migrate().await?,
+        schema => must_be_current(schema)?,
+    }
     let wanted = NewKey {
         creditor: &owner,
         name: &new.name,

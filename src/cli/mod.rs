@@ -21,6 +21,8 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::config::Config;
+use crate::store::Store;
+use crate::store::migrate::Schema;
 
 /// What a command ends with.
 pub type Outcome = Result<ExitCode, Box<dyn Error>>;
@@ -74,6 +76,28 @@ impl Configured {
     }
 }
 
+/// The configuration and the store, whose schema must be that of this program. A verb that is used
+/// beside a gateway makes no database and changes no schema: an older program may still serve on it.
+async fn open(configured: &Configured) -> Result<(Config, Store), Box<dyn Error>> {
+    let config = configured.load()?;
+    if Store::is_missing(&config.database) {
+        return Err("there is no database yet: run pagomensa migrate".into());
+    }
+    let store = Store::open(&config.database).await?;
+    must_be_current(store.schema().await?)?;
+    Ok((config, store))
+}
+
+/// Says what is to be done about a schema that is not that of this program.
+fn must_be_current(schema: Schema) -> Result<(), Box<dyn Error>> {
+    match schema {
+        Schema::Current => Ok(()),
+        Schema::None => Err("the database is empty: run pagomensa migrate".into()),
+        Schema::Behind => Err("the schema is not up to date: run pagomensa migrate".into()),
+        Schema::Ahead => Err("the schema is of a newer or an altered program".into()),
+    }
+}
+
 /// Runs a command.
 ///
 /// # Errors
@@ -86,7 +110,7 @@ pub async fn run(command: Command) -> Outcome {
         Command::Check(reported) => check::run(&reported).await,
         Command::Migrate(reported) => {
             let config = reported.configured.load()?;
-            let store = crate::store::Store::open(&config.database).await?;
+            let store = Store::open(&config.database).await?;
             store.migrate().await?;
             let line = "The database is up to date.".to_owned();
             answer(reported.json, &json!({ "schema": "current" }), &[line])?;

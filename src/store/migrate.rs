@@ -81,7 +81,9 @@ pub fn migrator(engine: Engine) -> Migrator {
 pub enum Schema {
     /// As this program wants it.
     Current,
-    /// Migrations are missing, or there is no schema at all.
+    /// There is none: the database is empty.
+    None,
+    /// Migrations are missing.
     Behind,
     /// A newer program, or somebody by hand, has changed it.
     Ahead,
@@ -107,6 +109,8 @@ impl Store {
         };
         Ok(if !applied.iter().all(is_known) {
             Schema::Ahead
+        } else if applied.is_empty() {
+            Schema::None
         } else if applied.len() < migrator.iter().count() {
             Schema::Behind
         } else {

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{day, open};
-use crate::cli::{Outcome, Reported, answer, say};
+use super::day;
+use crate::cli::{Outcome, Reported, answer, open, say};
 use crate::clock::Clock;
 use crate::desk::journal::audit::{Event, Report, Violation, Wish, verify};
 use crate::domain::day::Day;
