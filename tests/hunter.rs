@@ -615,6 +615,45 @@ async fn a_service_that_fails_is_asked_again_and_again() {
     .await;
 }
 
+/// Whichever of the two services is down, the other is asked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_is_down_keeps_nobody_from_the_other() {
+    with_library("", async |world, library| {
+        let state = async |iur: &str| {
+            let found = listed(world, "").await;
+            let one = found.into_iter().find(|hunt| hunt["receipt_id"] == iur);
+            one.unwrap()["state"].clone()
+        };
+        let [known_at_gpd, known_at_bizevents] = [world.top_up().await, world.top_up().await];
+        want(world, &known_at_gpd, "r-1").await;
+        library.lay(503, "{}");
+        let number = known_at_gpd["notice_number"].as_str().unwrap();
+        library.lay(200, receipt(number, "r-1", "50.00"));
+        hunt(world).await;
+        assert_eq!(state("r-1").await, "found");
+
+        world.clock.advance_seconds(HOUR);
+        want(world, &known_at_bizevents, "r-2").await;
+        library.lay(404, "{}");
+        library.lay(503, "{}");
+        hunt(world).await;
+        assert_eq!(state("r-2").await, "searching");
+        world.clock.advance_seconds(HOUR);
+        library.lay(200, told(&known_at_bizevents, "r-2", "50.00"));
+        hunt(world).await;
+        assert_eq!(state("r-2").await, "found");
+        let asked: Vec<String> = library
+            .calls()
+            .iter()
+            .map(|(_, path)| path.trim_start_matches('/').to_owned())
+            .map(|path| path.split('/').next().unwrap().to_owned())
+            .collect();
+        let (bizevents, gpd) = ("organizations", "payments");
+        assert_eq!(asked, [bizevents, gpd, bizevents, gpd, bizevents]);
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_receipt_without_an_amount_is_kept_and_shown() {
     with_library("", async |world, library| {
@@ -794,6 +833,8 @@ async fn what_only_fails_is_shown_on_its_last_day() {
         want(world, &notice, "r-1").await;
         for day in 0..5 {
             assert_eq!(only(world).await["state"], "searching", "day {day}");
+            // Both services.
+            library.lay(500, "{}");
             library.lay(500, "{}");
             hunt(world).await;
             world.clock.advance_seconds(24 * HOUR);
@@ -809,19 +850,22 @@ async fn control_characters_in_an_answer_do_not_stop_the_run() {
     with_library("", async |world, library| {
         let notice = world.top_up().await;
         want(world, &notice, "r-1").await;
-        library.lay(500, r#"{"title": "a\u0000b\u0007c"}"#);
+        for _ in 0..2 {
+            library.lay(500, r#"{"title": "a\u0000b\u0007c"}"#);
+        }
         hunt(world).await;
         assert_eq!(only(world).await["last_error"], "HTTP 500 abc");
         let nul = told(&notice, "r-1", "50.00").replace("Mario Rossi", "Mario\\u0000Rossi");
         world.clock.advance_seconds(2 * HOUR);
         library.lay(200, nul);
+        library.lay(200, "{}");
         hunt(world).await;
         let failed = only(world).await;
         assert_eq!(
             (&failed["state"], &failed["attempts"], &failed["last_error"]),
             (
                 &json!("searching"),
-                &json!(2),
+                &json!(4),
                 &json!("an answer that is no receipt")
             )
         );

@@ -19,9 +19,11 @@
 //! | 422 by receipt id | several: asked again with the IUV |
 //! | 400, 404, 422 | not there (yet): the next service, then a pause |
 //! | 401, 403, 429 | the service is left alone; nothing is lost |
-//! | anything else, or none | again after growing pauses, until the last day |
+//! | anything else, or none | the next service, then again after growing pauses, until the last day |
 //!
-//! A receipt that cannot be recorded counts as no answer: the others are asked all the same.
+//! So a service that is down keeps nobody from the other: BizEvents' failures send to GPD at once, and
+//! GPD's, after a pause, back to BizEvents. A receipt that cannot be recorded counts as no answer: the
+//! others are asked all the same.
 
 mod bizevents;
 mod question;
@@ -260,7 +262,8 @@ impl Hunter {
                             error = &error as &dyn std::error::Error,
                             "a receipt was found and could not be recorded"
                         );
-                        self.failed(hunt, NOT_RECORDED.to_owned(), now)
+                        let round = hunt.attempts;
+                        self.failed(hunt, round, NOT_RECORDED.to_owned(), now)
                     }
                 }
             }
@@ -277,7 +280,12 @@ impl Hunter {
                 error: Some(answer.outcome()),
                 ..tried(hunt)
             },
-            Weighed::Failed(why) => self.failed(hunt, why, now),
+            Weighed::Failed(why) if by == By::ReceiptId => next_service(hunt, why, now),
+            Weighed::Failed(why) => {
+                let (round, first) = round(&hunt);
+                let step = self.failed(hunt, round, why, now);
+                Step { ask: first, ..step }
+            }
         };
         let opened: Option<OpenCase> = missing(&step).map(|case| OpenCase {
             id: CaseId::new(self.ids.next(now)),
@@ -297,9 +305,9 @@ impl Hunter {
         Ok(())
     }
 
-    /// Nothing is known from this try: a pause that grows follows, or it is the end.
-    fn failed(&self, hunt: Hunt, why: String, now: Instant) -> Step {
-        let pause = pause_ms(&self.config.retry_pauses_s, hunt.attempts, &self.ids);
+    /// Nothing is known from this try: a pause that grows with the rounds follows, or it is the end.
+    fn failed(&self, hunt: Hunt, round: i64, why: String, now: Instant) -> Step {
+        let pause = pause_ms(&self.config.retry_pauses_s, round, &self.ids);
         let next_try_at = now.plus_millis(pause);
         Step {
             state: self.state_at(&hunt, next_try_at),
@@ -321,17 +329,9 @@ impl Hunter {
     /// The service does not know it: the next one is asked, or a pause follows, or it is the end.
     fn not_there(&self, hunt: Hunt, by: By, why: String, now: Instant) -> Step {
         if by == By::ReceiptId {
-            return Step {
-                ask: Ask::Iuv,
-                next_try_at: now,
-                error: Some(why),
-                ..tried(hunt)
-            };
+            return next_service(hunt, why, now);
         }
-        let (round, first) = match hunt.reason {
-            Reason::FlowRow => (hunt.attempts / 2, Ask::Iur),
-            Reason::Activated => (hunt.attempts, Ask::Iuv),
-        };
+        let (round, first) = round(&hunt);
         let next_try_at = now.plus_millis(pause_ms(&self.config.pauses_s, round, &self.ids));
         Step {
             state: self.state_at(&hunt, next_try_at),
@@ -430,6 +430,24 @@ fn tried(hunt: Hunt) -> Step {
         is_try: true,
         error: None,
         hunt,
+    }
+}
+
+/// BizEvents has not told: GPD is asked at once.
+fn next_service(hunt: Hunt, why: String, now: Instant) -> Step {
+    Step {
+        ask: Ask::Iuv,
+        next_try_at: now,
+        error: Some(why),
+        ..tried(hunt)
+    }
+}
+
+/// How many rounds through the services a hunt has made, and with which question one begins.
+fn round(hunt: &Hunt) -> (i64, Ask) {
+    match hunt.reason {
+        Reason::FlowRow => (hunt.attempts / 2, Ask::Iur),
+        Reason::Activated => (hunt.attempts, Ask::Iuv),
     }
 }
 
