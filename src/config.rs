@@ -20,7 +20,7 @@ use serde::Deserialize;
 pub use creditors::{CreditorConfig, NumberingConfig, ReceiptsConfig, RepeatedConfig};
 pub use journal::{Journal, Retention};
 use list::list;
-pub use network::{Network, NetworkError};
+pub use network::{BARE, Network, NetworkError, is_bare};
 pub use node::{Node, Proxy, ProxyFormat, Tls};
 pub use operators::OperatorConfig;
 pub use pagopa::{Aca, ReceiptSearch};

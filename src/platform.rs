@@ -16,6 +16,7 @@ use serde_json::Value;
 pub use rate::Rate;
 
 use crate::clock::{Clock, Ids, Stopwatch};
+use crate::config::{BARE, is_bare};
 use crate::desk::Desk;
 use crate::desk::journal::{Journal, Outbound, Reply, Subject};
 use crate::domain::day::Instant;
@@ -137,19 +138,8 @@ impl Service {
             service,
             source: error.into(),
         })?;
-        let is_near = match url.host_str() {
-            Some("localhost") => true,
-            Some(host) => host
-                .trim_matches(['[', ']'])
-                .parse::<std::net::IpAddr>()
-                .is_ok_and(|address| address.is_loopback()),
-            None => false,
-        };
-        if url.scheme() != "https" && !is_near {
-            tracing::warn!(
-                service,
-                "the service is called without TLS: everybody on the way can read the key"
-            );
+        if is_bare(settings.url) {
+            tracing::warn!(service, "{BARE}");
         }
         let http = Client::builder()
             .timeout(settings.timeout)

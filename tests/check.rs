@@ -245,3 +245,67 @@ fn a_first_key_makes_its_database() {
     let (status, text) = program(place, &["keys", "list"]);
     assert_eq!((status, text.lines().count()), (0, 2), "{text}");
 }
+
+/// An address on the way to which pagoPA's key can be read is told by `check` and in the log of whoever
+/// calls it; one of this machine itself is not.
+#[test]
+fn an_address_without_tls_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path();
+    let told = "the service is called without TLS: everybody on the way can read the key";
+    let write = |aca: &str, gpd: &str| {
+        let sections = format!(
+            "[aca]\nenabled = true\nurl = \"{aca}\"\nsubscription_key = \"k\"\n\
+             [receipt_search]\nenabled = true\nbizevents_key = \"k\"\ngpd_key = \"k\"\n\
+             bizevents_url = \"https://biz.example.org\"\ngpd_url = \"{gpd}\"\n"
+        );
+        let text = configuration(place) + &sections;
+        std::fs::write(place.join("pagomensa.toml"), text).unwrap();
+    };
+    write("https://aca.example.org", "http://gpd.example.org/v1");
+    assert_eq!(program(place, &["migrate"]).0, 0);
+    for (aca, gpd, bare) in [
+        (
+            "https://aca.example.org",
+            "https://gpd.example.org",
+            &[][..],
+        ),
+        ("http://127.0.0.1:9/aca", "http://localhost:9/gpd", &[]),
+        ("http://[::1]:9/aca", "https://gpd.example.org", &[]),
+        (
+            "http://aca.example.org",
+            "https://gpd.example.org",
+            &["aca"],
+        ),
+        ("https://aca.example.org", "http://192.0.2.1/gpd", &["gpd"]),
+        (
+            "http://127.0.0.1.example.org",
+            "http://10.0.0.1",
+            &["aca", "gpd"],
+        ),
+    ] {
+        write(aca, gpd);
+        let (_, text) = program(place, &["check"]);
+        let lines = |text: &str| -> Vec<String> {
+            let lines = text.lines().filter(|line| line.contains(told));
+            lines.map(str::to_owned).collect()
+        };
+        let found = lines(&text);
+        assert_eq!(found.len(), bare.len(), "{text}");
+        for (line, service) in found.iter().zip(bare) {
+            let key = match *service {
+                "aca" => "aca.url",
+                _ => "receipt_search.gpd_url",
+            };
+            assert!(line.starts_with("WARNING") && line.contains(key), "{line}");
+        }
+        // Every verb that builds the gateway says it in the log; nothing is called by this one.
+        let (status, text) = program(place, &["job", "run", "expire"]);
+        assert_eq!(status, 0, "{text}");
+        let logged = lines(&text);
+        assert_eq!(logged.len(), bare.len(), "{text}");
+        for (line, service) in logged.iter().zip(bare) {
+            assert!(line.contains("WARN") && line.contains(service), "{line}");
+        }
+    }
+}

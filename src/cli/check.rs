@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Outcome, Reported, answer};
 use crate::channel::node::tls;
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError};
+use crate::config::{self, Config, ConfigError};
 use crate::domain::day::Instant;
 use crate::metrics::Credential;
 use crate::store::Store;
@@ -83,8 +83,8 @@ pub(super) async fn run(reported: &Reported) -> Outcome {
         Finding::of("configuration", mistakes(config.register().map(drop))),
         Finding::of("creditors", creditors(&config)),
         Finding::of("ledger token", token(&config)),
-        Finding::of("archive (ACA)", archive(&config)),
-        Finding::of("receipt hunter", hunter(&config)),
+        archive(&config),
+        hunter(&config),
         shown,
         Finding::of(
             "database",
@@ -127,18 +127,39 @@ fn token(config: &Config) -> Vec<String> {
     secret(config.ledger.enabled, keys, config.ledger_token())
 }
 
-fn archive(config: &Config) -> Vec<String> {
+fn archive(config: &Config) -> Finding {
+    let aca = &config.aca;
     let keys = "aca.subscription_key and aca.subscription_key_file";
-    secret(config.aca.enabled, keys, config.aca_key())
+    Finding {
+        warnings: bare(aca.enabled, &[("aca.url", &aca.url)]),
+        ..Finding::of("archive (ACA)", secret(aca.enabled, keys, config.aca_key()))
+    }
 }
 
-fn hunter(config: &Config) -> Vec<String> {
-    let enabled = config.receipt_search.enabled;
+fn hunter(config: &Config) -> Finding {
+    let search = &config.receipt_search;
+    let enabled = search.enabled;
     let bizevents = "receipt_search.bizevents_key and receipt_search.bizevents_key_file";
     let gpd = "receipt_search.gpd_key and receipt_search.gpd_key_file";
     let mut wrong = secret(enabled, bizevents, config.bizevents_key());
     wrong.extend(secret(enabled, gpd, config.gpd_key()));
-    wrong
+    let addresses = [
+        ("receipt_search.bizevents_url", search.bizevents_url.as_str()),
+        ("receipt_search.gpd_url", &search.gpd_url),
+    ];
+    Finding {
+        warnings: bare(enabled, &addresses),
+        ..Finding::of("receipt hunter", wrong)
+    }
+}
+
+/// The addresses, by their keys, on the way to which a secret can be read.
+fn bare(enabled: bool, addresses: &[(&str, &str)]) -> Vec<String> {
+    addresses
+        .iter()
+        .filter(|(_, url)| enabled && config::is_bare(url))
+        .map(|(key, url)| format!("{key} ({url}): {}", config::BARE))
+        .collect()
 }
 
 /// What is wrong with a secret that stands under these keys.

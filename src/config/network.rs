@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use ipnet::IpNet;
+use reqwest::Url;
 use serde::Deserialize;
 
 /// One address, or a network in CIDR notation.
@@ -42,6 +43,25 @@ impl TryFrom<String> for Network {
     fn try_from(text: String) -> Result<Network, NetworkError> {
         text.parse()
     }
+}
+
+/// What is wrong with a [bare](is_bare) address.
+pub const BARE: &str = "the service is called without TLS: everybody on the way can read the key";
+
+/// Whether an address is without TLS and not this machine's own; what is no address is another mistake.
+pub fn is_bare(url: &str) -> bool {
+    let Ok(url) = Url::parse(url) else {
+        return false;
+    };
+    let is_near = match url.host_str() {
+        Some("localhost") => true,
+        Some(host) => host
+            .trim_matches(['[', ']'])
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback()),
+        None => false,
+    };
+    url.scheme() != "https" && !is_near
 }
 
 #[cfg(test)]
