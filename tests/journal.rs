@@ -243,12 +243,34 @@ engines! {
 
     async fn lines_from_before_the_chain_are_counted(world: &World) {
         busy(world).await;
-        let old = "INSERT INTO exchanges (id, started_at, operation, outcome, http_status, duration_us) \
-            VALUES ('old', '2026-01-01T00:00:00.000Z', 'o', 'OK', 200, 1)";
-        execute(world, &[old.to_owned()]).await;
+        // A database of the first version, in use for months before it had chains.
+        let applied = |version: i64, moment: &str| {
+            format!("UPDATE _sqlx_migrations SET installed_on = '{moment}' WHERE version = {version}")
+        };
+        execute(world, &[applied(1, "2025-12-01 08:00:00"), applied(3, "2026-06-01 08:00:00")]).await;
+        let old = |id: &str, moment: &str| {
+            format!(
+                "INSERT INTO exchanges (id, started_at, operation, outcome, http_status, duration_us) \
+                 VALUES ('{id}', '{moment}', 'o', 'OK', 200, 1)"
+            )
+        };
+        let forged = [
+            ("forged-1", "2025-12-01T07:59:59.999Z"),
+            ("forged-2", "2026-06-01T08:00:00.000Z"),
+            ("forged-3", "2026-11-20T10:59:59.000Z"),
+        ];
+        let mut lines = vec![old("old-1", "2025-12-01T08:00:00.000Z"), old("old-2", "2026-06-01T07:59:59.999Z")];
+        execute(world, &lines).await;
         let (report, violations) = world.prove(Wish::default()).await;
-        assert_eq!((violations, report.before_the_chain), (vec![], 1));
-        execute(world, &["DELETE FROM exchanges WHERE id = 'old'".to_owned()]).await;
+        assert_eq!((violations, report.before_the_chain), (vec![], 2));
+        lines = forged.map(|(id, moment)| old(id, moment)).to_vec();
+        execute(world, &lines).await;
+        let (report, violations) = world.prove(Wish::default()).await;
+        let mut told: Vec<_> = violations.iter().map(|v| (v.code, v.exchange.clone().unwrap())).collect();
+        told.sort();
+        assert_eq!(told, forged.map(|(id, _)| ("line_outside_chain", id.to_owned())));
+        assert_eq!(report.before_the_chain, 2);
+        execute(world, &["DELETE FROM exchanges WHERE chain IS NULL".to_owned()]).await;
     }
 
     async fn a_seal_is_made_only_when_something_was_written(world: &World) {

@@ -137,6 +137,7 @@ engines! {
             let kept = copied.replace("chain,", &format!("{chain},"));
             format!("INSERT INTO exchanges (id, place, {copied}) SELECT 'forged', {place}, {kept} FROM exchanges WHERE {}", line(1, 0))
         };
+        let dated = |moment: &str| format!("UPDATE exchanges SET started_at = '{moment}' WHERE id = 'forged'");
         let table: Vec<(&str, Vec<String>)> = vec![
             ("line_missing", vec![format!("DELETE FROM exchanges WHERE {}", line(1, 1))]),
             ("line_missing", vec![format!("DELETE FROM exchanges WHERE {}", line(1, 2))]),
@@ -176,6 +177,10 @@ engines! {
             ("line_without_block", vec![copy("0", "'forged'")]),
             // As if it were older than the chains, but of today; or in a chain that has no name.
             ("line_outside_chain", vec![copy("0", "NULL")]),
+            // The same with a moment from before the first block, and from before there was a journal.
+            ("line_outside_chain", vec![copy("0", "NULL"), dated("2026-11-20T10:59:59.999Z")]),
+            ("line_outside_chain", vec![copy("0", "NULL"), dated("2024-01-01T00:00:00.000Z")]),
+            ("line_outside_chain", vec![copy("0", "NULL"), dated("1970-01-01T00:00:00.000Z")]),
             ("line_outside_chain", vec![copy("0", "''")]),
             ("line_unreadable", vec![copy("NULL", "chain")]),
             ("pruned_too_early", vec![

@@ -204,6 +204,34 @@ macro_rules! search {
 
 pub(super) use {columns, joins};
 
+/// When a migration was applied, as an instant without its fractions of a second, in UTC on both
+/// engines: the table is the migrator's own.
+macro_rules! applied {
+    ($version:literal) => {
+        concat!(
+            "(SELECT replace(substr(CAST(installed_on AS TEXT), 1, 19), ' ', 'T') \
+             FROM _sqlx_migrations WHERE version = ",
+            $version,
+            ")"
+        )
+    };
+}
+
+/// A line from before the chains: it began after the journal was made (migration 1), before there were
+/// chains (migration 3), and before the first block. Where both were made at once there is none.
+macro_rules! is_older {
+    () => {
+        concat!(
+            "chain IS NULL AND started_at >= ",
+            applied!("1"),
+            " AND started_at < ",
+            applied!("3"),
+            " AND started_at < COALESCE((SELECT MIN(written_at) FROM journal_blocks \
+             WHERE number = 1), 'z')"
+        )
+    };
+}
+
 statements! {
     /// By notice too: the notice contains its IUV, so one index serves both.
     BY_IUV = search!("e.iuv = $1", "AND e.id < $8 AND $7 <> '' ORDER BY e.id DESC LIMIT $9");
@@ -237,12 +265,11 @@ statements! {
     EXISTS = "SELECT id FROM exchanges WHERE id = $1";
 
     /// Lines that are older than the chains.
-    UNCHAINED = "SELECT COUNT(*) AS n FROM exchanges WHERE chain IS NULL";
+    UNCHAINED = concat!("SELECT COUNT(*) AS n FROM exchanges WHERE ", is_older!());
 
-    /// Lines in no chain that began when there were chains, or in a chain without a name.
-    OUTSIDE = "SELECT id FROM exchanges WHERE chain IS NULL AND started_at >= \
-        (SELECT MIN(written_at) FROM journal_blocks WHERE number = 1) \
-        UNION ALL SELECT id FROM exchanges WHERE chain = '' LIMIT $1";
+    /// Lines in no chain that cannot be older than the chains, or in a chain without a name.
+    OUTSIDE = concat!("SELECT id FROM exchanges WHERE chain IS NULL AND NOT (", is_older!(), ") \
+        UNION ALL SELECT id FROM exchanges WHERE chain = '' LIMIT $1");
 
     /// Lines of a chain that name no block or no place in it.
     UNPLACED = "SELECT id FROM exchanges WHERE chain = $1 AND (block IS NULL OR place IS NULL) \
@@ -385,8 +412,8 @@ pub async fn unchained(conn: &mut Conn) -> Result<i64, StoreError> {
     Ok(sqlx::query(UNCHAINED).fetch_one(conn).await?.try_get("n")?)
 }
 
-/// Lines that are in no chain although they began when there were chains already, or in one without
-/// a name.
+/// Lines that are in no chain although they did not begin between the making of the journal and that of
+/// the chains, or in one without a name.
 ///
 /// # Errors
 /// The database failed.

@@ -88,7 +88,7 @@ impl<'a> Proof<'a> {
         });
     }
 
-    /// Tells the lines that are in no chain although there were chains when they began.
+    /// Tells the lines that are in no chain although they cannot be older than the chains.
     ///
     /// # Errors
     /// The store failed.
@@ -99,7 +99,8 @@ impl<'a> Proof<'a> {
                 chain: None,
                 block: None,
                 exchange: Some(id),
-                detail: "it is in no chain, but began after the first block was written".to_owned(),
+                detail: "it is in no chain, and its moment is not one of those before the chains"
+                    .to_owned(),
             });
         }
         Ok(())
