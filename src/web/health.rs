@@ -10,13 +10,12 @@ use serde_json::{Value, json};
 use super::Web;
 use super::metrics::outbox;
 use crate::metrics::Outbox;
-use crate::store::StoreError;
+use crate::store::{StoreError, positions};
 
 /// A credit that waits for longer, in seconds, is worth a look.
 const LATE_S: i64 = 300;
 /// A certificate that ends within so many days is worth a look.
 const DAYS: i64 = 7;
-use crate::store::positions;
 
 pub(super) fn router(web: Web) -> Router {
     Router::new()
