@@ -16,6 +16,7 @@ use crate::desk::{Desk, Tasks};
 use crate::domain::creditor::Register;
 use crate::job::{Holder, Job, JobError, Progress};
 use crate::ledger::{Courier, CourierError};
+use crate::mail::{MailError, Postman};
 use crate::metrics::{Metrics, MetricsError};
 use crate::platform::{Rate, Service, ServiceError, Settings};
 use crate::store::hunts::By;
@@ -47,6 +48,9 @@ pub enum AppError {
     /// The ledger's client cannot be made.
     #[error(transparent)]
     Courier(#[from] CourierError),
+    /// The way to the mail server cannot be set up.
+    #[error(transparent)]
+    Mail(#[from] MailError),
     /// The metrics cannot be set up.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
@@ -110,6 +114,10 @@ impl App {
         if config.ledger.enabled {
             let courier = Courier::new(&desk, clock.clone(), &config.ledger, token)?;
             jobs.push(courier.job(&desk, &config.ledger));
+        }
+        if config.mail.enabled {
+            let postman = Postman::new(&desk, clock.clone(), &config)?;
+            jobs.push(postman.job(&desk, &config.mail));
         }
         if config.aca.enabled {
             jobs.push(archive(&desk, &clock, &config)?);

@@ -6,6 +6,7 @@
 mod creditors;
 mod journal;
 mod list;
+mod mail;
 mod network;
 mod node;
 mod operators;
@@ -20,6 +21,7 @@ use serde::Deserialize;
 pub use creditors::{CreditorConfig, NumberingConfig, ReceiptsConfig, RepeatedConfig};
 pub use journal::{Journal, Retention};
 use list::list;
+pub use mail::{CreditorMail, Mail, Security};
 pub use network::{BARE, Network, NetworkError, is_bare};
 pub use node::{Node, Proxy, ProxyFormat, Tls};
 pub use operators::OperatorConfig;
@@ -47,6 +49,8 @@ pub struct Config {
     pub aca: Aca,
     /// The receipt hunter.
     pub receipt_search: ReceiptSearch,
+    /// Mails to payers.
+    pub mail: Mail,
     /// The journal of exchanges.
     pub journal: Journal,
     /// The jobs.
@@ -258,6 +262,20 @@ impl Config {
             "ledger.token_file",
             &self.ledger.token_file,
             &self.ledger.token,
+        )
+    }
+
+    /// The password of the mail server, from its file when one is named.
+    ///
+    /// # Errors
+    /// The file cannot be read, or there is a user without a password.
+    pub fn mail_password(&self) -> Result<SecretString, ConfigError> {
+        let mail = &self.mail;
+        needed(
+            mail.enabled && !mail.user.is_empty(),
+            "mail.password_file",
+            &mail.password_file,
+            &mail.password,
         )
     }
 

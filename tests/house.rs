@@ -36,6 +36,12 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "mail",
+        &[
+            "job", "platform", "desk", "store", "domain", "config", "clock", "metrics", "point",
+        ],
+    ),
+    (
         "channel",
         &[
             "channel", "job", "platform", "desk", "store", "wire", "domain", "config", "clock",
@@ -51,15 +57,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "channel", "web", "ledger", "job", "platform", "desk", "store", "domain", "config",
-            "clock", "metrics",
+            "channel", "web", "ledger", "mail", "job", "platform", "desk", "store", "domain",
+            "config", "clock", "metrics",
         ],
     ),
     (
         "cli",
         &[
-            "cli", "app", "channel", "job", "desk", "store", "wire", "domain", "config", "clock",
-            "log", "metrics",
+            "cli", "app", "channel", "mail", "job", "desk", "store", "wire", "domain", "config",
+            "clock", "log", "metrics",
         ],
     ),
     ("lib", &[]),

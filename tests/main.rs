@@ -26,6 +26,7 @@ mod hunter;
 mod journal;
 mod ledger;
 mod listener;
+mod mails;
 mod metrics;
 mod node;
 mod operators;

@@ -100,6 +100,13 @@ CREATE TABLE IF NOT EXISTS deliveries (
     created_ms    INTEGER NOT NULL,
     updated_ms    INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS mails (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    sender      TEXT NOT NULL,
+    recipient   TEXT NOT NULL,
+    raw         BLOB NOT NULL,
+    received_at TEXT NOT NULL
+) STRICT;
 CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (state, next_try_ms);
 CREATE INDEX IF NOT EXISTS payments_of_receipt ON payments (receipt_id);
 CREATE INDEX IF NOT EXISTS payments_of_iuv ON payments (creditor, iuv);

@@ -6,6 +6,7 @@
 //! * `node`: the node's queue of receipts, with its retries, its clock and its staff's tools.
 //! * `platform`: pagoPA's REST services: archive of notices, BizEvents, GPD receipts.
 //! * `ledger`: the meal ledger, durable, as the gateway's internal contract describes it.
+//! * `mail`: a mail server that keeps what it is sent.
 //! * `chaos`: faults on demand. `web`: the router and what pages share.
 //! * `town`: what all of them hold in common; `database`, `outbound`, `clock`, `money`, `problem`:
 //!   the floor they stand on.
@@ -17,6 +18,7 @@ mod clock;
 mod config;
 mod database;
 mod ledger;
+mod mail;
 mod money;
 mod node;
 mod outbound;
@@ -121,6 +123,12 @@ impl World {
             stop,
             server: tokio::spawn(server.into_future()),
         })
+    }
+
+    /// Takes mail (SMTP) on a listener that is already bound, until the world stops.
+    pub fn serve_mail(&self, listener: TcpListener) {
+        let stopped = self.stop.subscribe();
+        tokio::spawn(mail::serve(self.town.clone(), listener, stopped));
     }
 
     /// Where the world listens.

@@ -19,6 +19,9 @@ struct Cli {
     /// Address to listen on
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8082")]
     listen: SocketAddr,
+    /// Address to take mail on (SMTP)
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen_mail: Option<SocketAddr>,
     /// Folder of world.db, kept between runs
     #[arg(long, value_name = "DIR", default_value = "data/world")]
     data: PathBuf,
@@ -182,7 +185,14 @@ async fn main() -> ExitCode {
 async fn serve(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
     let mut terminated = signal(SignalKind::terminate())?;
     let listener = TcpListener::bind(cli.listen).await?;
+    let mail = match cli.listen_mail {
+        Some(address) => Some(TcpListener::bind(address).await?),
+        None => None,
+    };
     let world = World::start(listener, cli.config()).await?;
+    if let Some(listener) = mail {
+        world.serve_mail(listener);
+    }
     writeln!(
         std::io::stdout(),
         "the simulated world is at http://{}/",

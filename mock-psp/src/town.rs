@@ -25,6 +25,8 @@ pub(crate) struct Town {
     pub(crate) node: Node,
     pub(crate) gateway: Gateway,
     pub(crate) meter: Meter,
+    /// Held by whoever draws the trouble of the mail server.
+    pub(crate) mail_turn: tokio::sync::Mutex<()>,
     /// Held by whoever works through the queue of receipts or moves the clock.
     pub(crate) queue_turn: tokio::sync::Mutex<()>,
 }
@@ -65,6 +67,7 @@ impl Town {
             clock: Clock::new(ahead_s).map_err(WorldError::TimeZone)?,
             database,
             meter: Meter::new(rates),
+            mail_turn: tokio::sync::Mutex::default(),
             queue_turn: tokio::sync::Mutex::default(),
             chaos,
             node,

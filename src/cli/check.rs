@@ -11,6 +11,7 @@ use crate::channel::node::tls;
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError};
 use crate::domain::day::Instant;
+use crate::mail::reach;
 use crate::metrics::Credential;
 use crate::store::Store;
 use crate::store::migrate::Schema;
@@ -85,6 +86,7 @@ pub(super) async fn run(reported: &Reported) -> Outcome {
         Finding::of("ledger token", token(&config)),
         archive(&config),
         hunter(&config),
+        mail(&config).await,
         shown,
         Finding::of(
             "database",
@@ -144,13 +146,28 @@ fn hunter(config: &Config) -> Finding {
     let mut wrong = secret(enabled, bizevents, config.bizevents_key());
     wrong.extend(secret(enabled, gpd, config.gpd_key()));
     let addresses = [
-        ("receipt_search.bizevents_url", search.bizevents_url.as_str()),
+        (
+            "receipt_search.bizevents_url",
+            search.bizevents_url.as_str(),
+        ),
         ("receipt_search.gpd_url", &search.gpd_url),
     ];
     Finding {
         warnings: bare(enabled, &addresses),
         ..Finding::of("receipt hunter", wrong)
     }
+}
+
+/// Whether the mail server would talk to us; nothing is sent.
+async fn mail(config: &Config) -> Finding {
+    let wrong = match config.mail.enabled {
+        true => match reach(config).await {
+            Ok(()) => vec![],
+            Err(error) => vec![chain(&error)],
+        },
+        false => vec![],
+    };
+    Finding::of("mail server", wrong)
 }
 
 /// The addresses, by their keys, on the way to which a secret can be read.

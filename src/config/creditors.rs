@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::operators::operator;
 use super::services::{ServiceConfig, services};
-use super::{Config, ConfigError, Mistake, Retention};
+use super::{Config, ConfigError, CreditorMail, Mistake, Retention};
 use crate::domain::creditor::{Accounts, Creditor, ReceiptPolicy, Register, Repeated};
 use crate::domain::iban::Iban;
 use crate::domain::notice::{Numbering, TwoDigits};
@@ -38,6 +38,9 @@ pub struct CreditorConfig {
     /// Further accounts that are registered with pagoPA.
     #[serde(default)]
     pub other_ibans: Vec<String>,
+    /// In whose name its mails are sent, and when.
+    #[serde(default)]
+    pub mail: CreditorMail,
     /// What is done with receipts that are not as they should be.
     #[serde(default)]
     pub receipts: ReceiptsConfig,
@@ -208,6 +211,7 @@ impl Config {
         for (name, pauses) in [
             ("ledger.retry_pauses_s", &self.ledger.retry_pauses_s),
             ("aca.retry_pauses_s", &self.aca.retry_pauses_s),
+            ("mail.retry_pauses_s", &self.mail.retry_pauses_s),
             ("receipt_search.pauses_s", &self.receipt_search.pauses_s),
             (
                 "receipt_search.retry_pauses_s",
@@ -257,6 +261,7 @@ impl Config {
             }
         }
         review.proxy(&self.node);
+        review.mail(&self.mail, &self.creditors);
         if review.mistakes.is_empty() {
             Ok(Register::new(creditors).operated_by(operators))
         } else {

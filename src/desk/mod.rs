@@ -10,6 +10,7 @@ pub mod debts;
 pub mod hunts;
 pub mod journal;
 pub mod keys;
+pub mod mails;
 pub mod once;
 
 use std::pin::Pin;
@@ -39,6 +40,7 @@ pub struct Desk {
     owed: Arc<Notify>,
     metrics: Metrics,
     changed: Arc<Notify>,
+    mail: Arc<Notify>,
 }
 
 /// The tasks behind a desk: they end when every clone of the desk is gone and all that waited is
@@ -149,6 +151,7 @@ impl Desk {
             owed,
             metrics,
             changed: Arc::new(Notify::new()),
+            mail: Arc::new(Notify::new()),
         };
         (desk, Tasks(vec![till_task, journal_task]))
     }

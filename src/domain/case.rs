@@ -46,11 +46,13 @@ pub enum CaseCode {
     AcaRefused,
     /// A reporting flow tells of a payment whose receipt was found nowhere.
     ReceiptMissing,
+    /// The mail server refuses a mail for good.
+    MailRefused,
 }
 
 impl CaseCode {
     /// All codes, for tables and their tests.
-    pub const ALL: [CaseCode; 20] = [
+    pub const ALL: [CaseCode; 21] = [
         CaseCode::UnknownNotice,
         CaseCode::SecondPayment,
         CaseCode::CancelledNotice,
@@ -71,6 +73,7 @@ impl CaseCode {
         CaseCode::LedgerRefused,
         CaseCode::AcaRefused,
         CaseCode::ReceiptMissing,
+        CaseCode::MailRefused,
     ];
 
     /// The stable word in the API and in the store.
@@ -96,6 +99,7 @@ impl CaseCode {
             CaseCode::LedgerRefused => "ledger_refused",
             CaseCode::AcaRefused => "aca_refused",
             CaseCode::ReceiptMissing => "receipt_missing",
+            CaseCode::MailRefused => "mail_refused",
         }
     }
 
@@ -164,6 +168,9 @@ impl CaseCode {
             }
             CaseCode::ReceiptMissing => {
                 "Un flusso di rendicontazione riporta un pagamento la cui ricevuta non è stata trovata: da verificare con il PSP."
+            }
+            CaseCode::MailRefused => {
+                "Il server di posta ha rifiutato un messaggio al pagatore: non sarà inviato di nuovo. Verificare l'indirizzo."
             }
         }
     }

@@ -68,3 +68,7 @@ id! {
     /// A receipt that is looked for.
     HuntId
 }
+id! {
+    /// A mail that is owed to somebody.
+    MailId
+}

@@ -9,6 +9,7 @@ pub mod day;
 pub mod debt;
 pub mod iban;
 pub mod ids;
+pub mod mail;
 pub mod money;
 pub mod notice;
 pub mod party;

@@ -46,6 +46,8 @@ pub(super) struct Measures {
     pub(super) owed_age: IntGauge,
     pub(super) notices_owed: IntGauge,
     pub(super) hunts: IntGaugeVec,
+    pub(super) mails: IntCounterVec,
+    pub(super) mails_owed: IntGauge,
     /// What is known of the parts without asking them.
     pub(super) board: Mutex<Board>,
 }
@@ -198,6 +200,15 @@ impl Measures {
                  up to 1001, the missing of each creditor.",
                 &["state"],
             )?,
+            mails: counters(
+                "pagomensa_mails_total",
+                "Mails by what became of a try: sent, postponed, or refused (shown to finance).",
+                &["result"],
+            )?,
+            mails_owed: gauge(
+                "pagomensa_mails_owed",
+                "Mails that are not yet with the mail server, counted up to 1001.",
+            )?,
             board: Mutex::default(),
             registry: registry.clone(),
         };
@@ -206,6 +217,9 @@ impl Measures {
             "recorded", "repeated", "conflict", "kept", "refused", "foreign",
         ] {
             measures.receipts.with_label_values(&[result]);
+        }
+        for result in ["sent", "postponed", "refused"] {
+            measures.mails.with_label_values(&[result]);
         }
         for part in ["till", "journal", "job", "list", "metrics"] {
             measures.store_errors.with_label_values(&[part]);

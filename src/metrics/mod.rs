@@ -219,6 +219,16 @@ impl Metrics {
         }
     }
 
+    /// A mail was tried: `sent`, `postponed` or `refused`.
+    pub fn mail(&self, result: &'static str) {
+        self.0.mails.with_label_values(&[result]).inc();
+    }
+
+    /// So many mails are owed.
+    pub fn mails_owed(&self, count: i64) {
+        self.0.mails_owed.set(count);
+    }
+
     /// Everything, in the Prometheus text format.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use super::sheet::{Rows, sheets};
+use super::sheet::{Bundle, Rows, sheets};
 use super::statement::statements;
 use super::{Columns, Conn, StoreError};
 use crate::domain::day::Instant;
@@ -18,7 +18,7 @@ pub struct Document {
     /// Our id.
     pub id: DocumentId,
     /// What it is: `soap_request`, `soap_reply`, `http_request`, `http_reply`, `biz_receipt`,
-    /// `gpd_receipt`, `erasure`.
+    /// `gpd_receipt`, `erasure`, `mail_attachment`, `notice_batch`.
     pub kind: &'static str,
     /// SHA-256 of the bytes, in hexadecimal.
     pub sha256: String,
@@ -99,6 +99,15 @@ pub(super) fn rows(documents: &[Document]) -> Rows {
             .bytes(&document.bytes)
             .bind(document.stored_at.to_string());
     })
+}
+
+/// Stores documents that belong to no exchange; one that is there already stays as it is.
+///
+/// # Errors
+/// The database failed.
+pub async fn insert(conn: &mut Conn, documents: &[Document]) -> Result<(), StoreError> {
+    Bundle::of(&INSERT, rows(documents)).run(conn).await?;
+    Ok(())
 }
 
 /// The bytes of a document.

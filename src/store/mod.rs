@@ -25,6 +25,7 @@ pub mod leases;
 mod lender;
 pub mod lines;
 mod lookup;
+pub mod mails;
 pub mod migrate;
 pub mod payments;
 pub mod positions;

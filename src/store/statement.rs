@@ -99,7 +99,7 @@ impl Bulk {
 pub fn all() -> Vec<Statement> {
     use super::{
         cases, chains, debts, documents, entries, exchanges, hunts, idempotency, keys, leases,
-        lines, payments, positions, rates, sequences,
+        lines, mails, payments, positions, rates, sequences,
     };
     let single = [
         ("statement", STATEMENTS),
@@ -114,6 +114,7 @@ pub fn all() -> Vec<Statement> {
         ("keys", keys::STATEMENTS),
         ("leases", leases::STATEMENTS),
         ("lines", lines::STATEMENTS),
+        ("mails", mails::STATEMENTS),
         ("positions", positions::STATEMENTS),
         ("rates", rates::STATEMENTS),
         ("sequences", sequences::STATEMENTS),

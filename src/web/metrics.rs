@@ -11,7 +11,7 @@ use axum::routing::get;
 use super::Web;
 use crate::config;
 use crate::metrics::{Outbox, Present};
-use crate::store::{StoreError, entries, hunts, positions};
+use crate::store::{StoreError, entries, hunts, mails, positions};
 
 /// What the page needs beside the rest.
 #[derive(Clone)]
@@ -90,6 +90,7 @@ async fn services(web: &Web) -> Result<(), StoreError> {
     }
     let metrics = web.desk.metrics();
     metrics.services(notices, searching, missing);
+    metrics.mails_owed(mails::owed(&mut conn).await?);
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use axum::routing::get;
 
 use crate::problem::Problem;
 use crate::town::Shared;
-use crate::{chaos, ledger, node, platform, portal, psp};
+use crate::{chaos, ledger, mail, node, platform, portal, psp};
 use page::Failure;
 
 /// Largest body any door reads.
@@ -45,6 +45,7 @@ pub(crate) fn router(town: Shared) -> Router {
         .merge(node::router())
         .merge(platform::router())
         .merge(ledger::router())
+        .merge(mail::router())
         .merge(chaos::router())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

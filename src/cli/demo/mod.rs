@@ -30,8 +30,8 @@ pub struct Options {
     /// Throw the data of earlier runs away
     #[arg(long)]
     fresh: bool,
-    /// First of three ports: web, node, simulated world
-    #[arg(long, value_name = "N", default_value_t = 8080, value_parser = clap::value_parser!(u16).range(1..=65533))]
+    /// First of four ports: web, node, simulated world, its mail server
+    #[arg(long, value_name = "N", default_value_t = 8080, value_parser = clap::value_parser!(u16).range(1..=65532))]
     port: u16,
     /// No banner: one line of JSON on standard output when everything is ready
     #[arg(long)]
@@ -41,11 +41,12 @@ pub struct Options {
 /// A file by which a folder is known to be a demo's.
 const MARK: &str = ".pagomensa-demo";
 
-/// The three ports.
+/// The four ports.
 struct Ports {
     web: u16,
     node: u16,
     world: u16,
+    mail: u16,
 }
 
 /// Where everything can be reached.
@@ -53,6 +54,7 @@ struct Addresses {
     web: String,
     node: String,
     world: String,
+    mail: String,
 }
 
 pub(super) async fn run(options: Options) -> Outcome {
@@ -60,12 +62,14 @@ pub(super) async fn run(options: Options) -> Outcome {
         web: options.port,
         node: options.port.saturating_add(1),
         world: options.port.saturating_add(2),
+        mail: options.port.saturating_add(3),
     };
     let listeners = Listeners {
         web: bind(ports.web, &options)?,
         node: Some(bind(ports.node, &options)?),
     };
     let world_listener = bind(ports.world, &options)?;
+    let mail_listener = bind(ports.mail, &options)?;
     prepare(&options)?;
     let files = pki::ensure(&options.data.join("tls"))?;
     let token = keys::secret(&options.data, "ledger.token")?;
@@ -80,6 +84,7 @@ pub(super) async fn run(options: Options) -> Outcome {
         web: format!("http://127.0.0.1:{}", ports.web),
         node: format!("https://127.0.0.1:{}", ports.node),
         world: format!("http://127.0.0.1:{}", ports.world),
+        mail: format!("smtp://127.0.0.1:{}", ports.mail),
     };
     let creditors: Vec<Creditor> = register
         .iter()
@@ -117,6 +122,7 @@ pub(super) async fn run(options: Options) -> Outcome {
         },
     )
     .await?;
+    world.serve_mail(tokio::net::TcpListener::from_std(mail_listener)?);
     let secrets = Secrets {
         operator_key: &operator_key,
         subscription_key: &subscription_key,
@@ -143,7 +149,7 @@ fn bind(port: u16, options: &Options) -> Result<TcpListener, Box<dyn Error>> {
         if error.kind() == std::io::ErrorKind::AddrInUse {
             format!(
                 "port {port} is taken by another program (perhaps another demo).\n\
-                 The demo needs three ports in a row, from {}. Choose others, for instance:\n\
+                 The demo needs four ports in a row, from {}. Choose others, for instance:\n\
                  \n    cargo run -- demo --port {}\n",
                 options.port,
                 u32::from(options.port) + 1_000
@@ -225,6 +231,8 @@ fn config(
     config.aca.enabled = true;
     config.aca.url = format!("{platform}/aca/v1");
     config.aca.subscription_key = subscription_key.to_owned().into();
+    config.mail.enabled = true;
+    config.mail.port = ports.mail;
     config.receipt_search.enabled = true;
     config.receipt_search.bizevents_url = format!("{platform}/bizevents/service/v1");
     config.receipt_search.bizevents_key = subscription_key.to_owned().into();
@@ -261,6 +269,7 @@ fn announce(
             "web": addresses.web,
             "node": addresses.node,
             "world": addresses.world,
+            "mail": addresses.mail,
             "tls": {
                 "ca": absolute(&files.ca)?,
                 "client_cert": absolute(&files.client_cert)?,
@@ -285,7 +294,7 @@ fn announce(
         "\n  PagoMensa demo\n\
          \n  Open this page and follow the three steps:  {world}/\n\
          \n    Sample portal        {world}/portal\n    PSP counter          {world}/psp\n    \
-         Meal ledger          {world}/ledger\n    API documentation    {web}/api/docs/\n    \
+         Meal ledger          {world}/ledger\n    Mail of the payers   {world}/mail\n    API documentation    {web}/api/docs/\n    \
          Node's door (mTLS)   {node}/node\n\
          \n  Keys of the REST API:\n{keys}\
          \n  Data are kept in {data}; start empty with --fresh. Stop with Ctrl-C.\n",
