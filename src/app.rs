@@ -8,12 +8,15 @@ use tokio::sync::Notify;
 
 use crate::channel::node::tls::{Certificates, TlsError};
 use crate::channel::node::{self, Guard, SchemaError};
+use crate::channel::notice_pdf::{Parts, PdfError, Press};
 use crate::channel::{aca, receipts};
 use crate::clock::{Clock, Ids};
 use crate::config::{Config, ConfigError};
 use crate::desk::journal::retention::prune;
 use crate::desk::{Desk, Tasks};
-use crate::domain::creditor::Register;
+use crate::domain::creditor::{Creditor, Register};
+use crate::domain::debt::Debt;
+use crate::domain::print::Language;
 use crate::job::{Holder, Job, JobError, Progress};
 use crate::ledger::{Courier, CourierError};
 use crate::mail::{MailError, Postman};
@@ -30,6 +33,7 @@ pub struct App {
     clock: Clock,
     desk: Desk,
     guard: Arc<Guard>,
+    press: Arc<Press>,
     jobs: Vec<Job>,
 }
 
@@ -54,6 +58,9 @@ pub enum AppError {
     /// The metrics cannot be set up.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
+    /// A creditor's papers cannot be printed.
+    #[error(transparent)]
+    Press(#[from] PdfError),
     /// A client of pagoPA's services cannot be made.
     #[error(transparent)]
     Service(#[from] ServiceError),
@@ -97,6 +104,7 @@ impl App {
     ) -> Result<(App, Tasks), AppError> {
         let register: Arc<Register> = Arc::new(config.register()?);
         let token = config.ledger_token()?;
+        let press = Arc::new(Press::new(&register)?);
         let (desk, tasks) = Desk::open(
             store,
             register,
@@ -130,6 +138,7 @@ impl App {
             clock,
             desk,
             guard: Arc::new(Guard::new()?),
+            press,
             jobs,
         };
         Ok((app, tasks))
@@ -142,6 +151,7 @@ impl App {
             self.clock.clone(),
             self.config.web.clone(),
             self.config.metrics.clone(),
+            self.press.clone(),
         )
     }
 
@@ -199,6 +209,24 @@ impl App {
             clock: self.clock.clone(),
             metrics: self.desk.metrics().clone(),
         }
+    }
+}
+
+/// The web prints with the rail's press.
+impl web::Printer for Press {
+    fn notice(
+        &self,
+        creditor: &Creditor,
+        debt: &Debt,
+        language: Language,
+    ) -> Result<Vec<u8>, web::PrintError> {
+        Ok(Press::notice(
+            self,
+            creditor,
+            debt,
+            language,
+            Parts::default(),
+        )?)
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod creditors;
 mod journal;
+mod letterhead;
 mod list;
 mod mail;
 mod network;

@@ -6,4 +6,5 @@
 pub mod aca;
 pub mod fdr;
 pub mod node;
+pub mod notice_pdf;
 pub mod receipts;

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::letterhead::{LetterheadConfig, letterhead};
 use super::operators::operator;
 use super::services::{ServiceConfig, services};
 use super::{Config, ConfigError, CreditorMail, Mistake, Retention};
@@ -41,6 +42,9 @@ pub struct CreditorConfig {
     /// In whose name its mails are sent, and when.
     #[serde(default)]
     pub mail: CreditorMail,
+    /// What its printed notices show.
+    #[serde(default)]
+    pub letterhead: LetterheadConfig,
     /// What is done with receipts that are not as they should be.
     #[serde(default)]
     pub receipts: ReceiptsConfig,
@@ -306,6 +310,8 @@ fn creditor(section: &CreditorConfig, key: &str, review: &mut Review) -> Option<
         });
     let other_ibans = other_ibans.collect();
     let receipts = receipts(&section.receipts, key, review);
+    let postal = accounts.as_ref().and_then(Accounts::postal);
+    let letterhead = letterhead(section, postal, key, review);
     Some(Creditor {
         code: code?,
         name: section.name.clone(),
@@ -320,6 +326,7 @@ fn creditor(section: &CreditorConfig, key: &str, review: &mut Review) -> Option<
         other_ibans,
         receipts,
         stand_in: section.pay_stand_in,
+        letterhead,
         services,
     })
 }

@@ -10,6 +10,7 @@ use super::money::Cents;
 use super::notice::Numbering;
 use super::party::CreditorCode;
 use super::payment::CaseCode;
+use super::print::Letterhead;
 use super::refusal::Refusal;
 
 /// A body that is owed (*ente creditore*), as the node and the payers know it.
@@ -41,6 +42,8 @@ pub struct Creditor {
     pub receipts: ReceiptPolicy,
     /// Whether its notices may be paid in stand-in, from pagoPA's archive, while we do not answer.
     pub stand_in: bool,
+    /// What its printed notices show.
+    pub letterhead: Letterhead,
     /// What can be paid, by code.
     pub services: BTreeMap<String, Service>,
 }
@@ -372,6 +375,7 @@ mod tests {
             other_ibans: vec![],
             receipts: ReceiptPolicy::default(),
             stand_in: true,
+            letterhead: Letterhead::default(),
             services: BTreeMap::new(),
         }
     }

@@ -86,6 +86,22 @@ impl Iban {
         &self.0
     }
 
+    /// The number of a postal account: the last twelve digits of the IBAN; nothing for an account
+    /// elsewhere.
+    ///
+    /// ```
+    /// use pagomensa::domain::iban::Iban;
+    /// let postal = Iban::parse("IT45R0760103200000000001016").unwrap();
+    /// assert_eq!(postal.postal_account(), Some("000000001016"));
+    /// ```
+    pub fn postal_account(&self) -> Option<&str> {
+        let number = self.0.get(15..).filter(|_| self.is_postal())?;
+        number
+            .bytes()
+            .all(|byte| byte.is_ascii_digit())
+            .then_some(number)
+    }
+
     /// Whether the account is at Poste Italiane (ABI 07601), as a postal slip demands.
     pub fn is_postal(&self) -> bool {
         self.0.starts_with("IT") && self.0.get(5..10) == Some("07601")

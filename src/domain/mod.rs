@@ -14,6 +14,7 @@ pub mod money;
 pub mod notice;
 pub mod party;
 pub mod payment;
+pub mod print;
 pub mod privacy;
 pub mod refusal;
 pub mod text;

@@ -11,6 +11,7 @@ mod json;
 mod language;
 mod metrics;
 mod portal;
+mod print;
 mod problem;
 mod wrong;
 
@@ -36,6 +37,7 @@ use crate::config;
 use crate::desk::Desk;
 use crate::metrics::Metrics;
 
+pub use print::{PrintError, Printer};
 use problem::Problem;
 
 /// What the handlers need.
@@ -44,6 +46,7 @@ pub struct Web {
     desk: Desk,
     clock: Clock,
     config: Arc<config::Web>,
+    printer: Arc<dyn Printer>,
 }
 
 /// Makes ids for requests that come without one.
@@ -63,7 +66,13 @@ impl MakeRequestId for RequestIds {
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The routes of the web listener.
-pub fn router(desk: Desk, clock: Clock, config: config::Web, metrics: config::Metrics) -> Router {
+pub fn router(
+    desk: Desk,
+    clock: Clock,
+    config: config::Web,
+    metrics: config::Metrics,
+    printer: Arc<dyn Printer>,
+) -> Router {
     let counted = desk.metrics().clone();
     let ids = RequestIds {
         ids: desk.ids().clone(),
@@ -74,6 +83,7 @@ pub fn router(desk: Desk, clock: Clock, config: config::Web, metrics: config::Me
         desk,
         clock,
         config: Arc::new(config),
+        printer,
     };
     let (api, document) = portal::router(web.clone());
     let docs = SwaggerUi::new("/api/docs")

@@ -189,6 +189,12 @@ impl Problem {
         )
     }
 
+    /// A paper could not be printed.
+    pub(super) fn unprinted(error: &(dyn std::error::Error + 'static)) -> Problem {
+        tracing::error!(error, "a paper could not be printed");
+        Problem::internal()
+    }
+
     fn internal() -> Problem {
         Problem::new(
             StatusCode::INTERNAL_SERVER_ERROR,

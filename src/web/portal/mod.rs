@@ -7,6 +7,7 @@ mod exchanges;
 mod hunts;
 mod notices;
 mod page;
+mod papers;
 mod query;
 mod request;
 mod schema;
@@ -63,6 +64,7 @@ pub(super) fn router(web: Web) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(notices::read, changes::change))
         .routes(routes!(changes::paid_elsewhere))
         .routes(routes!(notices::cancel))
+        .routes(routes!(papers::notice))
         .routes(routes!(exceptions::list))
         .routes(routes!(exchanges::list))
         .routes(routes!(exchanges::read))

@@ -274,12 +274,19 @@ pub(super) struct Links {
     /// This notice.
     #[serde(rename = "self")]
     this: String,
+    /// The printed notice, while it can be paid.
+    pdf: String,
 }
 
 impl Notice {
     /// A debt as the portal sees it on this day.
     pub(super) fn of(debt: &Debt, today: Day, public_url: &str) -> Notice {
         let order = &debt.order;
+        let this = format!(
+            "{}/api/v1/notices/{}",
+            public_url.trim_end_matches('/'),
+            debt.id
+        );
         Notice {
             id: debt.id.to_string(),
             notice_number: debt.notice.to_string(),
@@ -308,11 +315,8 @@ impl Notice {
             paid_elsewhere: SettledElsewhere::of(&debt.state),
             created_at: debt.created_at.to_string(),
             links: Links {
-                this: format!(
-                    "{}/api/v1/notices/{}",
-                    public_url.trim_end_matches('/'),
-                    debt.id
-                ),
+                pdf: format!("{this}/pdf"),
+                this,
             },
         }
     }
