@@ -4,14 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use secrecy::SecretString;
 use tokio::sync::Notify;
 
 use crate::channel::node::tls::{Certificates, TlsError};
 use crate::channel::node::{self, Guard, SchemaError};
 use crate::channel::notice_pdf::{Parts, PdfError, Press};
 use crate::channel::{aca, receipts};
+use crate::channel::{aca, checkout, receipts};
 use crate::clock::{Clock, Ids};
 use crate::config::{Config, ConfigError};
+use crate::desk::checkouts::{Carts, Checkouts};
 use crate::desk::journal::retention::prune;
 use crate::desk::{Desk, Tasks};
 use crate::domain::creditor::{Creditor, Register};
@@ -35,6 +38,7 @@ pub struct App {
     guard: Arc<Guard>,
     press: Arc<Press>,
     jobs: Vec<Job>,
+    checkouts: Checkouts,
 }
 
 /// The gateway cannot be built.
@@ -133,7 +137,9 @@ impl App {
         if config.receipt_search.enabled {
             jobs.push(hunter(&desk, &clock, &config)?);
         }
+        let checkouts = checkouts(&desk, &clock, &config)?;
         let app = App {
+            checkouts,
             config,
             clock,
             desk,
@@ -152,7 +158,13 @@ impl App {
             self.config.web.clone(),
             self.config.metrics.clone(),
             self.press.clone(),
+            self.checkouts.clone(),
         )
+    }
+
+    /// The way to Checkout.
+    pub fn checkouts(&self) -> &Checkouts {
+        &self.checkouts
     }
 
     /// The routes of the node's listener, when nobody has to show a certificate.
@@ -248,6 +260,31 @@ fn archive(desk: &Desk, clock: &Clock, config: &Config) -> Result<Job, AppError>
     let service = Service::new(desk, settings, clock.clone())?;
     let archivist = aca::Archivist::new(desk, clock.clone(), service, section);
     Ok(archivist.job(desk.changed().clone(), section))
+}
+
+/// The way to Checkout, when payers are sent there.
+fn checkouts(desk: &Desk, clock: &Clock, config: &Config) -> Result<Checkouts, AppError> {
+    let section = &config.checkout;
+    let mut carts: Option<Arc<dyn Carts>> = None;
+    if section.enabled {
+        let settings = Settings {
+            name: "checkout",
+            url: &section.url,
+            key: SecretString::default(),
+            timeout: Duration::from_secs(section.timeout_s),
+            rate: Rate {
+                calls: section.rate_calls,
+                seconds: section.rate_seconds,
+                // Parents come in crowds when a month is due.
+                burst: (section.rate_calls / 2).max(1),
+            },
+        };
+        let service = Service::new(desk, settings, clock.clone())?;
+        let cashier = checkout::Cashier::new(desk, clock.clone(), service, section);
+        carts = Some(Arc::new(cashier));
+    }
+    let public_url = &config.web.public_url;
+    Ok(Checkouts::new(desk, clock.clone(), carts, public_url))
 }
 
 /// Looks for receipts that have not come, and reads what it finds by the rules of the node's door.

@@ -26,7 +26,7 @@ pub use mail::{CreditorMail, Mail, Security};
 pub use network::{BARE, Network, NetworkError, is_bare};
 pub use node::{Node, Proxy, ProxyFormat, Tls};
 pub use operators::OperatorConfig;
-pub use pagopa::{Aca, ReceiptSearch};
+pub use pagopa::{Aca, Checkout, ReceiptSearch};
 pub use services::{CatalogueConfig, ServiceConfig};
 
 /// The text of `config/pagomensa.toml`.
@@ -48,6 +48,8 @@ pub struct Config {
     pub ledger: Ledger,
     /// pagoPA's archive of notices.
     pub aca: Aca,
+    /// pagoPA's payment page.
+    pub checkout: Checkout,
     /// The receipt hunter.
     pub receipt_search: ReceiptSearch,
     /// Mails to payers.

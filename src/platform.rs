@@ -44,7 +44,7 @@ pub struct Settings<'a> {
     pub name: &'static str,
     /// Base address.
     pub url: &'a str,
-    /// The subscription key.
+    /// The subscription key; empty for a service that asks for none.
     pub key: SecretString,
     /// Longest call.
     pub timeout: Duration,
@@ -122,6 +122,8 @@ pub enum Answer {
         bytes: Vec<u8>,
         /// The seconds or the date of `Retry-After`.
         retry_at: Option<Instant>,
+        /// Where a redirect leads; it is never followed.
+        location: Option<String>,
     },
     /// None, and why.
     Silence(&'static str),
@@ -282,10 +284,10 @@ impl Service {
             path.pop_if_empty().extend(&ask.path);
         }
         let address = url.to_string();
-        let mut request = self
-            .http
-            .request(ask.method.clone(), url)
-            .header(KEY_HEADER, self.key.expose_secret());
+        let mut request = self.http.request(ask.method.clone(), url);
+        if !self.key.expose_secret().is_empty() {
+            request = request.header(KEY_HEADER, self.key.expose_secret());
+        }
         if let Some(body) = &ask.body {
             request = request
                 .header(header::CONTENT_TYPE, "application/json")
@@ -339,6 +341,8 @@ impl Service {
             .get(header::RETRY_AFTER)
             .and_then(|value| value.to_str().ok())
             .and_then(|text| retry_at(text.trim(), self.clock.now()));
+        let location = response.headers().get(header::LOCATION);
+        let location = location.and_then(|value| value.to_str().ok().map(str::to_owned));
         let mut bytes = vec![];
         loop {
             match response.chunk().await {
@@ -354,6 +358,7 @@ impl Service {
             status,
             bytes,
             retry_at,
+            location,
         }
     }
 }

@@ -106,6 +106,12 @@ CREATE TABLE IF NOT EXISTS mails (
     recipient   TEXT NOT NULL,
     raw         BLOB NOT NULL,
     received_at TEXT NOT NULL
+CREATE TABLE IF NOT EXISTS carts (
+    id         TEXT PRIMARY KEY,
+    content    TEXT NOT NULL,
+    state      TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    changed_ms INTEGER
 ) STRICT;
 CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (state, next_try_ms);
 CREATE INDEX IF NOT EXISTS payments_of_receipt ON payments (receipt_id);

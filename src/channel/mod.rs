@@ -4,6 +4,7 @@
 //! other. Adding one adds a line here and nothing else outside its folder.
 
 pub mod aca;
+pub mod checkout;
 pub mod fdr;
 pub mod node;
 pub mod notice_pdf;

@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::{Outcome, Reported, answer};
+use crate::channel::checkout;
 use crate::channel::node::tls;
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError};
@@ -87,6 +88,7 @@ pub(super) async fn run(reported: &Reported) -> Outcome {
         archive(&config),
         hunter(&config),
         mail(&config).await,
+        checkout(&config).await,
         shown,
         Finding::of(
             "database",
@@ -168,6 +170,29 @@ async fn mail(config: &Config) -> Finding {
         false => vec![],
     };
     Finding::of("mail server", wrong)
+/// Whether payers can be sent to Checkout: it answers, and nobody on the way can send them elsewhere.
+async fn checkout(config: &Config) -> Finding {
+    let section = &config.checkout;
+    let what = "Checkout";
+    if !section.enabled {
+        return Finding::of(what, vec![]);
+    }
+    let mut wrong: Vec<String> = checkout::reach(section).await.err().into_iter().collect();
+    if config::is_bare(&section.url) {
+        wrong.push(format!(
+            "checkout.url ({}) is not https: payers could be sent anywhere",
+            section.url
+        ));
+    }
+    let mut finding = Finding::of(what, wrong);
+    let without = config.creditors.iter().filter(|c| c.return_urls.is_empty());
+    finding.notes.extend(without.map(|creditor| {
+        format!(
+            "{} has no return_urls: its portal cannot use POST /checkouts",
+            creditor.fiscal_code
+        )
+    }));
+    finding
 }
 
 /// The addresses, by their keys, on the way to which a secret can be read.

@@ -6,8 +6,10 @@ use super::letterhead::{LetterheadConfig, letterhead};
 use super::operators::operator;
 use super::services::{ServiceConfig, services};
 use super::{Config, ConfigError, CreditorMail, Mistake, Retention};
+use super::{Config, ConfigError, Mistake, Retention, is_bare};
 use crate::domain::creditor::{Accounts, Creditor, ReceiptPolicy, Register, Repeated};
 use crate::domain::iban::Iban;
+use crate::domain::link::Prefix;
 use crate::domain::notice::{Numbering, TwoDigits};
 use crate::domain::party::CreditorCode;
 use crate::domain::payment::CaseCode;
@@ -54,6 +56,9 @@ pub struct CreditorConfig {
     /// First place of the sequence of notice numbers.
     #[serde(default = "one")]
     pub first_number: i64,
+    /// Addresses below which its portal's pages lie.
+    #[serde(default)]
+    pub return_urls: Vec<String>,
     /// How notice numbers are built.
     pub numbering: NumberingConfig,
     /// What can be paid.
@@ -159,6 +164,25 @@ impl Review {
             self.wrong("node.proxy.header", "is not the name of a header");
         }
     }
+
+    /// What Checkout asks for: addresses to come back to by https, and an answer before our own
+    /// callers give up.
+    fn checkout(&mut self, checkout: &super::Checkout, web: &super::Web) {
+        if !checkout.enabled {
+            return;
+        }
+        if !matches!(checkout.version, 1 | 2) {
+            self.wrong("checkout.version", "must be 1 or 2");
+        }
+        if checkout.timeout_s == 0 || checkout.timeout_s >= web.timeout_s {
+            let message = "must be at least 1, and less than web.timeout_s";
+            self.wrong("checkout.timeout_s", message);
+        }
+        if is_bare(&web.public_url) {
+            let message = "Checkout sends browsers back by https only";
+            self.wrong("web.public_url", message);
+        }
+    }
 }
 
 impl Config {
@@ -227,6 +251,8 @@ impl Config {
             }
         }
         for (name, value) in [
+            ("checkout.rate_calls", self.checkout.rate_calls),
+            ("checkout.rate_seconds", self.checkout.rate_seconds),
             ("aca.rate_calls", self.aca.rate_calls),
             ("aca.rate_seconds", self.aca.rate_seconds),
             ("receipt_search.rate_calls", self.receipt_search.rate_calls),
@@ -249,6 +275,7 @@ impl Config {
         }
         for (name, enabled, url) in [
             ("aca.url", self.aca.enabled, &self.aca.url),
+            ("checkout.url", self.checkout.enabled, &self.checkout.url),
             (
                 "receipt_search.bizevents_url",
                 self.receipt_search.enabled,
@@ -266,6 +293,7 @@ impl Config {
         }
         review.proxy(&self.node);
         review.mail(&self.mail, &self.creditors);
+        review.checkout(&self.checkout, &self.web);
         if review.mistakes.is_empty() {
             Ok(Register::new(creditors).operated_by(operators))
         } else {
@@ -309,6 +337,14 @@ fn creditor(section: &CreditorConfig, key: &str, review: &mut Review) -> Option<
             review.take(&format!("{key}.other_ibans[{index}]"), Iban::parse(iban))
         });
     let other_ibans = other_ibans.collect();
+    let return_urls = section
+        .return_urls
+        .iter()
+        .enumerate()
+        .filter_map(|(index, url)| {
+            review.take(&format!("{key}.return_urls[{index}]"), Prefix::parse(url))
+        });
+    let return_urls = return_urls.collect();
     let receipts = receipts(&section.receipts, key, review);
     let postal = accounts.as_ref().and_then(Accounts::postal);
     let letterhead = letterhead(section, postal, key, review);
@@ -327,6 +363,7 @@ fn creditor(section: &CreditorConfig, key: &str, review: &mut Review) -> Option<
         receipts,
         stand_in: section.pay_stand_in,
         letterhead,
+        return_urls,
         services,
     })
 }

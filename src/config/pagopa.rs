@@ -1,4 +1,4 @@
-//! The sections of pagoPA's services that we call: `[aca]` and `[receipt_search]`.
+//! The sections of pagoPA's services that we call: `[aca]`, `[checkout]` and `[receipt_search]`.
 
 use std::path::PathBuf;
 
@@ -30,6 +30,27 @@ pub struct Aca {
     /// Pauses before the next try in seconds.
     #[serde(deserialize_with = "list")]
     pub retry_pauses_s: Vec<i64>,
+}
+
+/// Section `[checkout]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Checkout {
+    /// Whether payers are sent to Checkout.
+    pub enabled: bool,
+    /// Base address, without the version.
+    pub url: String,
+    /// Version of the API: 2, or 1.
+    pub version: u8,
+    /// Hosts beside that of `url` to which Checkout may send a browser.
+    #[serde(deserialize_with = "list")]
+    pub redirect_hosts: Vec<String>,
+    /// Longest call in seconds.
+    pub timeout_s: u64,
+    /// Calls in one window.
+    pub rate_calls: i64,
+    /// The window in seconds.
+    pub rate_seconds: i64,
 }
 
 /// Section `[receipt_search]`.

@@ -5,6 +5,7 @@
 //! job, so that no payment is ever refused because our own follow-up failed.
 
 pub mod cases;
+pub mod checkouts;
 pub mod collect;
 pub mod debts;
 pub mod hunts;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::iban::Iban;
+use super::link::Prefix;
 use super::money::Cents;
 use super::notice::Numbering;
 use super::party::CreditorCode;
@@ -44,6 +45,8 @@ pub struct Creditor {
     pub stand_in: bool,
     /// What its printed notices show.
     pub letterhead: Letterhead,
+    /// Where browsers may be sent back to, below its portal's own addresses.
+    pub return_urls: Vec<Prefix>,
     /// What can be paid, by code.
     pub services: BTreeMap<String, Service>,
 }
@@ -376,6 +379,7 @@ mod tests {
             receipts: ReceiptPolicy::default(),
             stand_in: true,
             letterhead: Letterhead::default(),
+            return_urls: vec![],
             services: BTreeMap::new(),
         }
     }

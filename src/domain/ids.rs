@@ -65,6 +65,10 @@ id! {
     KeyId
 }
 id! {
+    /// An attempt to pay at Checkout; its `idCart`.
+    CheckoutId
+}
+id! {
     /// A receipt that is looked for.
     HuntId
 }

@@ -4,12 +4,14 @@
 //! decides on as arguments, so that its rule can be read, and tested, as a table.
 
 pub mod case;
+pub mod checkout;
 pub mod creditor;
 pub mod day;
 pub mod debt;
 pub mod iban;
 pub mod ids;
 pub mod mail;
+pub mod link;
 pub mod money;
 pub mod notice;
 pub mod party;

@@ -48,6 +48,7 @@ pub(super) struct Measures {
     pub(super) hunts: IntGaugeVec,
     pub(super) mails: IntCounterVec,
     pub(super) mails_owed: IntGauge,
+    pub(super) carts: IntCounterVec,
     /// What is known of the parts without asking them.
     pub(super) board: Mutex<Board>,
 }
@@ -208,6 +209,11 @@ impl Measures {
             mails_owed: gauge(
                 "pagomensa_mails_owed",
                 "Mails that are not yet with the mail server, counted up to 1001.",
+            carts: counters(
+                "pagomensa_checkout_carts_total",
+                "Carts that were asked of Checkout, by what came of it: open, running (the node \
+                 lets it not be paid now), refused or down.",
+                &["outcome"],
             )?,
             board: Mutex::default(),
             registry: registry.clone(),
@@ -230,6 +236,9 @@ impl Measures {
                 let turned_away = &measures.turned_away;
                 turned_away.with_label_values(&[listener, reason]);
             }
+        }
+        for outcome in ["open", "running", "refused", "down"] {
+            measures.carts.with_label_values(&[outcome]);
         }
         for code in CaseCode::ALL {
             measures.cases.with_label_values(&[code.as_str()]);

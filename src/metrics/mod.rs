@@ -130,6 +130,11 @@ impl Metrics {
         self.0.cases.with_label_values(&[code]).inc();
     }
 
+    /// A cart was asked of Checkout, with this outcome.
+    pub fn cart(&self, outcome: &'static str) {
+        self.0.carts.with_label_values(&[outcome]).inc();
+    }
+
     /// So many exchanges will not stand in the journal.
     pub fn given_up(&self, exchanges: usize) {
         self.0

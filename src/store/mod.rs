@@ -14,6 +14,7 @@
 mod access;
 pub mod cases;
 pub mod chains;
+pub mod checkouts;
 pub mod debts;
 pub mod documents;
 pub mod entries;

@@ -100,11 +100,14 @@ pub fn all() -> Vec<Statement> {
     use super::{
         cases, chains, debts, documents, entries, exchanges, hunts, idempotency, keys, leases,
         lines, mails, payments, positions, rates, sequences,
+        cases, chains, checkouts, debts, documents, entries, exchanges, hunts, idempotency, keys,
+        leases, lines, payments, positions, rates, sequences,
     };
     let single = [
         ("statement", STATEMENTS),
         ("cases", cases::STATEMENTS),
         ("chains", chains::STATEMENTS),
+        ("checkouts", checkouts::STATEMENTS),
         ("debts", debts::STATEMENTS),
         ("documents", documents::STATEMENTS),
         ("entries", entries::STATEMENTS),
@@ -120,6 +123,7 @@ pub fn all() -> Vec<Statement> {
         ("sequences", sequences::STATEMENTS),
     ];
     let many = [
+        ("checkouts", checkouts::bulks()),
         ("debts", debts::bulks()),
         ("entries", entries::bulks()),
         ("hunts", hunts::bulks()),

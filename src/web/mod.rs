@@ -5,6 +5,7 @@
 
 mod auth;
 mod body;
+mod checkout;
 mod fields;
 mod health;
 mod json;
@@ -35,6 +36,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use crate::clock::{Clock, Ids, Stopwatch};
 use crate::config;
 use crate::desk::Desk;
+use crate::desk::checkouts::Checkouts;
 use crate::metrics::Metrics;
 
 pub use print::{PrintError, Printer};
@@ -47,6 +49,7 @@ pub struct Web {
     clock: Clock,
     config: Arc<config::Web>,
     printer: Arc<dyn Printer>,
+    checkouts: Checkouts,
 }
 
 /// Makes ids for requests that come without one.
@@ -72,6 +75,7 @@ pub fn router(
     config: config::Web,
     metrics: config::Metrics,
     printer: Arc<dyn Printer>,
+    checkouts: Checkouts,
 ) -> Router {
     let counted = desk.metrics().clone();
     let ids = RequestIds {
@@ -84,6 +88,7 @@ pub fn router(
         clock,
         config: Arc::new(config),
         printer,
+        checkouts,
     };
     let (api, document) = portal::router(web.clone());
     let docs = SwaggerUi::new("/api/docs")
@@ -92,6 +97,7 @@ pub fn router(
     Router::new()
         .route("/", get(|| async { Redirect::to("/api/docs/") }))
         .merge(health::router(web.clone()))
+        .merge(checkout::router(web.clone()))
         .merge(metrics::router(web, metrics))
         .merge(api)
         .merge(docs)

@@ -180,6 +180,54 @@ impl Problem {
         }
     }
 
+    pub(super) fn not_payable(errors: Vec<FieldError>) -> Problem {
+        Problem {
+            errors,
+            ..Problem::new(
+                StatusCode::CONFLICT,
+                "not_payable",
+                "Alcuni avvisi non si possono pagare adesso.",
+                "Some notices cannot be paid now.",
+            )
+        }
+    }
+
+    pub(super) fn payment_in_progress() -> Problem {
+        Problem::new(
+            StatusCode::CONFLICT,
+            "payment_in_progress",
+            "Un pagamento è in corso o si è appena concluso: attendere la ricevuta.",
+            "A payment is running or was just made: wait for its receipt.",
+        )
+    }
+
+    pub(super) fn checkout_disabled() -> Problem {
+        Problem::new(
+            StatusCode::NOT_IMPLEMENTED,
+            "checkout_disabled",
+            "Il pagamento con Checkout non è attivo.",
+            "Payment at Checkout is not enabled here.",
+        )
+    }
+
+    pub(super) fn checkout_refused() -> Problem {
+        Problem::new(
+            StatusCode::BAD_GATEWAY,
+            "checkout_refused",
+            "Checkout non ha accolto la richiesta: riprovare non serve, avvisare chi gestisce il servizio.",
+            "Checkout has not taken the request: do not try again, tell whoever runs the service.",
+        )
+    }
+
+    pub(super) fn checkout_unavailable() -> Problem {
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "checkout_unavailable",
+            "Checkout non è disponibile in questo momento. Riprovare tra poco.",
+            "Checkout is not available right now. Try again shortly.",
+        )
+    }
+
     fn unavailable() -> Problem {
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,

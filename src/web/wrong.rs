@@ -47,6 +47,13 @@ pub(super) enum Wrong {
     Instant,
     InTheFuture,
     PersonalData,
+    Twice,
+    UnknownNotice,
+    AlreadyPaid,
+    Cancelled,
+    Expired,
+    NotPublished,
+    NotAReturnUrl,
 }
 
 impl From<AmountError> for Wrong {
@@ -92,6 +99,13 @@ impl Wrong {
             Wrong::Instant => "invalid_instant",
             Wrong::InTheFuture => "in_the_future",
             Wrong::PersonalData => "personal_data",
+            Wrong::Twice => "duplicate",
+            Wrong::UnknownNotice => "not_found",
+            Wrong::AlreadyPaid => "already_paid",
+            Wrong::Cancelled => "cancelled",
+            Wrong::Expired => "expired",
+            Wrong::NotPublished => "not_published",
+            Wrong::NotAReturnUrl => "not_registered",
         }
     }
 
@@ -187,6 +201,19 @@ impl Wrong {
             Wrong::PersonalData => text(
                 "contiene dati personali: il testo compare sull'avviso e nei movimenti bancari",
                 "holds personal data: the text stands on the notice and in bank statements",
+            ),
+            Wrong::Twice => text("compare già nell'elenco", "stands twice in the list"),
+            Wrong::UnknownNotice => text("l'avviso non esiste", "there is no such notice"),
+            Wrong::AlreadyPaid => text("l'avviso è già stato pagato", "the notice is paid already"),
+            Wrong::Cancelled => text("l'avviso è stato annullato", "the notice was cancelled"),
+            Wrong::Expired => text("l'avviso è scaduto", "the notice has expired"),
+            Wrong::NotPublished => text(
+                "l'avviso non è ancora pubblicato",
+                "the notice is not yet published",
+            ),
+            Wrong::NotAReturnUrl => text(
+                "non è un indirizzo https sotto uno di quelli registrati per l'ente",
+                "is not an https address below one of those registered for the creditor",
             ),
             Wrong::NotANumber(most) => match language {
                 Language::Italian => format!("deve essere un numero da 1 a {most}"),

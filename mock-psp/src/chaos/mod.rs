@@ -2,7 +2,7 @@
 //! HTTP and used up in its order. Without a plan everything works.
 //!
 //! `POST /chaos` sets a plan, `GET` shows what is left of it, `DELETE` takes it away; people find the
-//! same at `/chaos/guide`. The lists `ledger`, `aca` and `receipts` are each used up one fault per
+//! same at `/chaos/guide`. The lists `ledger`, `aca`, `checkout` and `receipts` are each used up one fault per
 //! posted entry, call or delivery; with `shuffle` their order is drawn from `seed` once, when the plan
 //! is set. Nothing else is random, so the same seed and the same calls meet the same faults, also over
 //! a restart.
@@ -59,6 +59,11 @@ impl Chaos {
     /// Takes the fault the next call to the archive of notices meets.
     pub(crate) async fn next_aca_fault(&self) -> Option<LedgerFault> {
         self.take(Plan::next_aca_fault).await
+    }
+
+    /// Takes the fault the next call to Checkout's cart API meets.
+    pub(crate) async fn next_checkout_fault(&self) -> Option<LedgerFault> {
+        self.take(Plan::next_checkout_fault).await
     }
 
     /// Takes what the next receipt at the counter meets.

@@ -23,6 +23,8 @@ pub(crate) struct Plan {
     /// Faults of the archive of notices, one per call of `paCreatePosition` that passes its key and
     /// its rate. "Booked" means filed.
     pub(crate) aca: Vec<LedgerFault>,
+    /// Faults of Checkout's cart API, one per call that passes its rate. "Booked" means kept.
+    pub(crate) checkout: Vec<LedgerFault>,
     /// What happens to the deliveries of receipts, one each, retries included.
     pub(crate) receipts: Vec<ReceiptFault>,
     /// Faults between the PSP counter and the gateway.
@@ -116,7 +118,11 @@ impl Plan {
             errors.push(FieldError::new(field, "out_of_range", message));
         };
         let too_slow = format!("must be at most {DELAY_MAX_MS}");
-        for (name, faults) in [("ledger", &self.ledger), ("aca", &self.aca)] {
+        for (name, faults) in [
+            ("ledger", &self.ledger),
+            ("aca", &self.aca),
+            ("checkout", &self.checkout),
+        ] {
             if faults.len() > FAULTS_MAX {
                 wrong(name, format!("must hold at most {FAULTS_MAX} faults"));
             }
@@ -155,7 +161,7 @@ impl Plan {
                 let times = usize::try_from(fault.times).unwrap_or(FAULTS_MAX);
                 std::iter::repeat_n(LedgerFault { times: 1, ..fault }, times)
             };
-            for faults in [&mut self.ledger, &mut self.aca] {
+            for faults in [&mut self.ledger, &mut self.aca, &mut self.checkout] {
                 *faults = std::mem::take(faults)
                     .into_iter()
                     .flat_map(single)
@@ -180,6 +186,11 @@ impl Plan {
     /// Takes the fault the next call to the archive meets.
     pub(crate) fn next_aca_fault(&mut self) -> Option<LedgerFault> {
         take(&mut self.aca)
+    }
+
+    /// Takes the fault the next call to Checkout meets.
+    pub(crate) fn next_checkout_fault(&mut self) -> Option<LedgerFault> {
+        take(&mut self.checkout)
     }
 
     /// Takes what the next delivery meets.

@@ -1,12 +1,14 @@
 //! pagoPA's REST services for a creditor with a station of its own: the archive of notices (ACA),
-//! the receipts of BizEvents, and the receipts of stand-in payments kept by GPD.
+//! the receipts of BizEvents, and the receipts of stand-in payments kept by GPD; and Checkout, the
+//! payment page.
 //!
-//! Read from the published OpenAPI documents: ACA 0.0.1, BizEvents 0.1.89, GPD payments 0.12.52.
-//! In front of all three stands an API manager, as in reality: a subscription key, a rate for each
+//! Read from the published OpenAPI documents: ACA 0.0.1, BizEvents 0.1.89, GPD payments 0.12.52,
+//! Checkout EC 1.0.0 and 2.0.0. In front of the first three stands an API manager, as in reality: a subscription key, a rate for each
 //! service, and its own two error bodies. What the services know comes from the creditors (ACA) and
 //! from the payments made at the counter (BizEvents, GPD).
 
 mod aca;
+mod checkout;
 mod events;
 mod gpd;
 mod guard;
@@ -23,7 +25,7 @@ pub(crate) use rate::{Meter, SETTING as RATES};
 
 use crate::town::Shared;
 
-/// `/aca`, `/bizevents`, `/gpd` and `/rates`.
+/// `/aca`, `/bizevents`, `/gpd`, `/checkout` and `/rates`.
 pub(crate) fn router() -> Router<Shared> {
     let events = "/bizevents/service/v1/organizations/{fiscal_code}/receipts/{iur}";
     let receipts = "/gpd/payments-receipts-service/v1/payments/{fiscal_code}/receipts";
@@ -39,4 +41,5 @@ pub(crate) fn router() -> Router<Shared> {
         .route(receipts, get(gpd::list))
         .route(&format!("{receipts}/{{iuv}}"), get(gpd::document))
         .route("/rates", get(rate::show).post(rate::set))
+        .merge(checkout::router())
 }

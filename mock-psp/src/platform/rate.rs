@@ -27,6 +27,7 @@ pub(crate) enum Service {
     Aca,
     BizEvents,
     Gpd,
+    Checkout,
 }
 
 /// So many calls within so many seconds. No call at all closes the service.
@@ -44,10 +45,11 @@ pub(crate) struct Rates {
     pub(crate) aca: Rate,
     pub(crate) bizevents: Rate,
     pub(crate) gpd: Rate,
+    pub(crate) checkout: Rate,
 }
 
 impl Default for Rates {
-    /// ACA: the platform's policy. BizEvents: the stricter of the two published figures. GPD has
+    /// ACA and Checkout: the platform's policy. BizEvents: the stricter of the two published figures. GPD has
     /// none that is published and gets that of ACA.
     fn default() -> Self {
         let often = Rate {
@@ -61,6 +63,7 @@ impl Default for Rates {
                 per_s: 3_600,
             },
             gpd: often,
+            checkout: often,
         }
     }
 }
@@ -71,6 +74,7 @@ impl Rates {
             Service::Aca => self.aca,
             Service::BizEvents => self.bizevents,
             Service::Gpd => self.gpd,
+            Service::Checkout => self.checkout,
         }
     }
 
@@ -80,6 +84,7 @@ impl Rates {
             ("aca", self.aca),
             ("bizevents", self.bizevents),
             ("gpd", self.gpd),
+            ("checkout", self.checkout),
         ] {
             let mut check = |is_right: bool, field: &str, message: String| {
                 if !is_right {
@@ -96,7 +101,7 @@ impl Rates {
     }
 }
 
-/// The windows of the three services.
+/// The windows of the services.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     inner: Mutex<Inner>,
@@ -108,6 +113,7 @@ struct Inner {
     aca: VecDeque<Timestamp>,
     bizevents: VecDeque<Timestamp>,
     gpd: VecDeque<Timestamp>,
+    checkout: VecDeque<Timestamp>,
 }
 
 impl Meter {
@@ -128,6 +134,7 @@ impl Meter {
             Service::Aca => &mut inner.aca,
             Service::BizEvents => &mut inner.bizevents,
             Service::Gpd => &mut inner.gpd,
+            Service::Checkout => &mut inner.checkout,
         };
         let length = i64::from(rate.per_s);
         let age = |call: &Timestamp| now.duration_since(*call).as_secs();

@@ -28,10 +28,11 @@ pub(crate) use client::{CERTIFICATE, TIMEOUTS, Timeouts};
 pub(crate) use demand::probe;
 pub(crate) use exchange::{Exchange, Fault, Mischief, exchange};
 pub(crate) use messages::{Head, send_document};
-pub(crate) use order::Version;
-use order::{Order, PayRequest};
+use order::PayRequest;
+pub(crate) use order::{Order, Skip, Version};
 pub(crate) use page::grouped;
 use pay::Payment;
+pub(crate) use pay::{activate, pay, verify};
 pub(crate) use payments::Paid;
 
 /// `/psp` and what is below it.

@@ -218,6 +218,41 @@ impl Order {
         }
     }
 
+    /// An order of a payer at Checkout: everything as usual, with the cart's name as its note.
+    pub(crate) fn of_cart(notice_number: &str, fiscal_code: &str, id_cart: Option<&str>) -> Self {
+        Order {
+            notice_number: notice_number.to_owned(),
+            fiscal_code: fiscal_code.to_owned(),
+            amount_cents: None,
+            receipt_id: new_receipt_id(),
+            transfer_type: None,
+            get_version: Version::V2,
+            receipt_version: Version::V2,
+            payment_note: id_cart.map(str::to_owned),
+            stand_in: false,
+            paid_at: None,
+            verifies: true,
+            gets: true,
+            payer: None,
+            times: 1,
+            parallel: false,
+            extra_element: false,
+            id_pa: None,
+            broker: None,
+            station: None,
+        }
+    }
+
+    /// The same order of an amount that is known, with calls left out.
+    pub(crate) fn without(self, skip: &[Skip], amount_cents: i64) -> Self {
+        Order {
+            verifies: self.verifies && !skip.contains(&Skip::Verify),
+            gets: self.gets && !skip.contains(&Skip::Get),
+            amount_cents: Some(amount_cents),
+            ..self
+        }
+    }
+
     /// The creditor's reference inside the notice number: without the first digit, or, where that
     /// is 0, without the application code as well.
     pub(crate) fn iuv(&self) -> &str {

@@ -89,6 +89,28 @@ pub(crate) async fn verify(town: &Shared, order: Order) -> Payment {
     }
 }
 
+/// Begins a payment and leaves it there: verify and get.
+pub(crate) async fn activate(town: &Shared, order: Order) -> Payment {
+    let mut counter = Counter::new(town, &order);
+    let mut fault = counter.ask().await.err();
+    if fault.is_none() {
+        fault = counter.get().await.err();
+    }
+    Payment {
+        outcome: if fault.is_none() {
+            Outcome::Ok
+        } else {
+            Outcome::Ko
+        },
+        fault,
+        paid: false,
+        amount_cents: counter.amount_cents,
+        exchanges: counter.exchanges,
+        deliveries: Vec::new(),
+        receipt_id: order.receipt_id,
+    }
+}
+
 /// The head of a message to a creditor's own station.
 pub(crate) fn head_of(creditor: &Creditor) -> Head {
     Head {
@@ -150,6 +172,24 @@ impl<'a> Counter<'a> {
         let verified = self.call(Operation::VerifyPaymentNotice, request).await?;
         self.amount_cents = verified_cents(&verified);
         Ok(())
+    }
+
+    /// The get alone, after the verify.
+    async fn get(&mut self) -> Result<Node, Fault> {
+        let order = self.order;
+        let creditor = creditor(self.town, &order.fiscal_code)?;
+        let wish = Wish {
+            version: order.get_version,
+            amount_cents: self.amount_cents,
+            payment_note: order.payment_note.as_deref(),
+            transfer_type: order.transfer_type,
+        };
+        let operation = match order.get_version {
+            Version::V1 => Operation::GetPayment,
+            Version::V2 => Operation::GetPaymentV2,
+        };
+        let request = messages::get(&self.head(creditor), self.notice(), wish);
+        self.call(operation, request).await
     }
 
     async fn run(&mut self) -> Result<(), Fault> {

@@ -233,6 +233,11 @@ fn config(
     config.aca.subscription_key = subscription_key.to_owned().into();
     config.mail.enabled = true;
     config.mail.port = ports.mail;
+    config.checkout.enabled = true;
+    config.checkout.url = format!("{platform}/checkout/ec");
+    for creditor in &mut config.creditors {
+        creditor.return_urls.push(format!("{platform}/"));
+    }
     config.receipt_search.enabled = true;
     config.receipt_search.bizevents_url = format!("{platform}/bizevents/service/v1");
     config.receipt_search.bizevents_key = subscription_key.to_owned().into();

@@ -1,6 +1,7 @@
 //! The REST API for the portals of municipalities and caterers: `/api/v1`.
 
 mod changes;
+mod checkouts;
 mod common;
 mod exceptions;
 mod exchanges;
@@ -37,6 +38,7 @@ use super::Web;
     security(("key" = [])),
     tags(
         (name = "notices", description = "Payment notices and their state"),
+        (name = "checkouts", description = "Sending a payer to Checkout, pagoPA's payment page"),
         (name = "exceptions", description = "What waits for the finance office"),
         (name = "exchanges", description = "The journal of events: what was asked and answered")
     )
@@ -65,6 +67,8 @@ pub(super) fn router(web: Web) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(changes::paid_elsewhere))
         .routes(routes!(notices::cancel))
         .routes(routes!(papers::notice))
+        .routes(routes!(checkouts::open))
+        .routes(routes!(checkouts::read))
         .routes(routes!(exceptions::list))
         .routes(routes!(exchanges::list))
         .routes(routes!(exchanges::read))
