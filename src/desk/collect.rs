@@ -133,7 +133,7 @@ impl Till {
         store: Store,
         ids: Ids,
         clock: Clock,
-        owed: Arc<Notify>,
+        [owed, happened]: [Arc<Notify>; 2],
         process: &str,
         metrics: Metrics,
         config: &config::Desk,
@@ -145,6 +145,7 @@ impl Till {
             ids,
             clock,
             owed,
+            happened,
             metrics,
         };
         let task = supervise("till", writer.run(receiver, config.batch_limit));
@@ -162,6 +163,7 @@ struct Writer {
     ids: Ids,
     clock: Clock,
     owed: Arc<Notify>,
+    happened: Arc<Notify>,
     chain: Chain,
     metrics: Metrics,
 }
@@ -235,6 +237,7 @@ impl Writer {
                     if is_owed {
                         self.owed.notify_one();
                     }
+                    self.happened.notify_one();
                     return Ok(replies);
                 }
                 Err(error) => {

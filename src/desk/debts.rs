@@ -1,16 +1,17 @@
 //! Opening, reading, withdrawing and closing debts.
 
 use super::once::{Done, Repeat, claim, remember};
-use super::{Desk, DeskError, retry};
+use super::{Desk, DeskError, events as told, retry};
 use crate::domain::creditor::Creditor;
 use crate::domain::day::{Day, Instant};
 use crate::domain::debt::{Change, Debt, DebtState, Elsewhere, Order};
+use crate::domain::event::EventKind;
 use crate::domain::ids::DebtId;
 use crate::domain::notice::{NoticeError, NoticeNumber};
 use crate::domain::party::CreditorCode;
 use crate::point;
 use crate::store::debts::{Filter, Listed};
-use crate::store::{Conn, StoreError, debts, positions, sequences};
+use crate::store::{Conn, StoreError, debts, events, positions, sequences};
 
 /// Numbers that are tried before the creditor is told that there are none.
 const COLLISIONS: u32 = 1_000;
@@ -77,6 +78,8 @@ impl Desk {
             None => {
                 let debt = self.number_and_store(&mut tx, creditor, order, now).await?;
                 positions::mark(&mut tx, &debt.id, now).await?;
+                self.tell(&mut tx, EventKind::NoticeCreated, &debt, now)
+                    .await?;
                 Opening {
                     debt,
                     existed: false,
@@ -87,7 +90,7 @@ impl Desk {
         point::reach("debt.before_commit");
         tx.commit().await.map_err(StoreError::from)?;
         point::reach("debt.after_commit");
-        self.changed.notify_one();
+        self.rang();
         Ok(Done::First(opening))
     }
 
@@ -218,12 +221,14 @@ impl Desk {
             }
             positions::mark(&mut tx, id, now).await?;
             debt.state = DebtState::Cancelled { at: now };
+            self.tell(&mut tx, EventKind::NoticeCancelled, &debt, now)
+                .await?;
         }
         remember(&mut tx, creditor, repeat, &debt).await?;
         point::reach("cancel.before_commit");
         tx.commit().await.map_err(StoreError::from)?;
         point::reach("cancel.after_commit");
-        self.changed.notify_one();
+        self.rang();
         Ok(Done::First(debt))
     }
 
@@ -255,9 +260,12 @@ impl Desk {
             return Err(StoreError::Contended.into());
         }
         positions::mark(&mut tx, id, now).await?;
+        let debt = Debt { order, ..debt };
+        self.tell(&mut tx, EventKind::NoticeChanged, &debt, now)
+            .await?;
         tx.commit().await.map_err(StoreError::from)?;
-        self.changed.notify_one();
-        Ok(Debt { order, ..debt })
+        self.rang();
+        Ok(debt)
     }
 
     /// Takes the creditor's word that a debt was settled off the rails. The same word again changes
@@ -301,10 +309,12 @@ impl Desk {
                 elsewhere: elsewhere.clone(),
                 at: now,
             };
+            self.tell(&mut tx, EventKind::NoticePaid, &debt, now)
+                .await?;
         }
         remember(&mut tx, creditor, repeat, &debt).await?;
         tx.commit().await.map_err(StoreError::from)?;
-        self.changed.notify_one();
+        self.rang();
         Ok(Done::First(debt))
     }
 
@@ -316,11 +326,35 @@ impl Desk {
         let mut tx = self.store.write().await?;
         let closed = debts::expire(&mut tx, now.day_in_rome(), now, limit).await?;
         positions::mark_all(&mut tx, &closed, now).await?;
+        let debts = debts::by_ids(&mut tx, &closed).await?;
+        let event = |debt| told::of_notice(&self.ids, EventKind::NoticeExpired, debt, now);
+        let expired: Vec<_> = debts.iter().map(event).collect();
+        events::insert(&mut tx, &expired).await?;
         point::reach("expiry.before_commit");
         tx.commit().await.map_err(StoreError::from)?;
         point::reach("expiry.after_commit");
-        self.changed.notify_one();
+        self.rang();
         Ok(closed.len())
+    }
+}
+
+impl Desk {
+    /// Tells the portals what became of a debt, in the transaction of it.
+    async fn tell(
+        &self,
+        conn: &mut Conn,
+        kind: EventKind,
+        debt: &Debt,
+        now: Instant,
+    ) -> Result<(), StoreError> {
+        let event = told::of_notice(&self.ids, kind, debt, now);
+        events::insert(conn, &[event]).await
+    }
+
+    /// A debt was created or changed, and that is committed: rings for those who must hear of it.
+    fn rang(&self) {
+        self.changed.notify_one();
+        self.happened.notify_one();
     }
 }
 

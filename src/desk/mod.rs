@@ -8,6 +8,7 @@ pub mod cases;
 pub mod checkouts;
 pub mod collect;
 pub mod debts;
+pub mod events;
 pub mod hunts;
 pub mod journal;
 pub mod keys;
@@ -42,6 +43,7 @@ pub struct Desk {
     metrics: Metrics,
     changed: Arc<Notify>,
     mail: Arc<Notify>,
+    happened: Arc<Notify>,
 }
 
 /// The tasks behind a desk: they end when every clone of the desk is gone and all that waited is
@@ -125,12 +127,13 @@ impl Desk {
         config: &config::Config,
     ) -> (Desk, Tasks) {
         let owed = Arc::new(Notify::new());
+        let happened = Arc::new(Notify::new());
         let process = ids.next(clock.now());
         let (till, till_task) = Till::start(
             store.clone(),
             ids.clone(),
             clock.clone(),
-            owed.clone(),
+            [owed.clone(), happened.clone()],
             &process,
             metrics.clone(),
             &config.desk,
@@ -153,6 +156,7 @@ impl Desk {
             metrics,
             changed: Arc::new(Notify::new()),
             mail: Arc::new(Notify::new()),
+            happened,
         };
         (desk, Tasks(vec![till_task, journal_task]))
     }
@@ -195,6 +199,11 @@ impl Desk {
     /// Rings when a debt was created or changed, so that pagoPA's archive must hear of it.
     pub fn changed(&self) -> &Arc<Notify> {
         &self.changed
+    }
+
+    /// Rings when something has happened that the portals are told.
+    pub fn happened(&self) -> &Arc<Notify> {
+        &self.happened
     }
 
     /// Rings when something new is owed to the ledger.

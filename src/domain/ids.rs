@@ -75,4 +75,14 @@ id! {
 id! {
     /// A mail that is owed to somebody.
     MailId
+    /// Something that has happened.
+    EventId
+}
+id! {
+    /// Where a portal wants to be called.
+    EndpointId
+}
+id! {
+    /// An event that an endpoint is owed.
+    DeliveryId
 }

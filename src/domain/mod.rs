@@ -8,6 +8,7 @@ pub mod checkout;
 pub mod creditor;
 pub mod day;
 pub mod debt;
+pub mod event;
 pub mod iban;
 pub mod ids;
 pub mod mail;

@@ -18,6 +18,7 @@ pub mod checkouts;
 pub mod debts;
 pub mod documents;
 pub mod entries;
+pub mod events;
 pub mod exchanges;
 pub mod hunts;
 pub mod idempotency;

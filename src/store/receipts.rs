@@ -11,9 +11,10 @@ use super::chains::Filled;
 use super::documents::{self, Document};
 use super::payments::{self, Reference};
 use super::sheet::Bundle;
-use super::{Conn, StoreError, debts, entries};
+use super::{Conn, StoreError, debts, entries, events};
 use crate::domain::day::Instant;
 use crate::domain::debt::Debt;
+use crate::domain::event::Event;
 use crate::domain::ids::{DebtId, DocumentId, PaymentId};
 use crate::domain::notice::NoticeNumber;
 use crate::domain::party::CreditorCode;
@@ -45,6 +46,8 @@ pub struct Batch {
     pub entries: Vec<LedgerEntry>,
     /// What finance must look at; the same thing that happens again is not another case.
     pub cases: Vec<OpenCase>,
+    /// What the portals are told.
+    pub events: Vec<Event>,
 }
 
 /// Stores the messages before anything else, and reads what is known of references and notices.
@@ -95,9 +98,10 @@ pub async fn write(
         )
         .and(&entries::INSERT, entries::rows(&batch.entries, now))
         .and(&cases::INSERT, cases::rows(&batch.cases))
+        .and(&events::INSERT, events::rows(&batch.events))
         .and(&documents::INSERT, documents::rows(&batch.replies));
     let results = filled.after(bundle).run(conn).await?;
-    let [recorded, settled, confirmed, _, _, _, chained @ ..] = results.as_slice() else {
+    let [recorded, settled, confirmed, _, _, _, _, chained @ ..] = results.as_slice() else {
         return Err(StoreError::Contended);
     };
     let (recorded, settled) = (ids(recorded)?, ids(settled)?);

@@ -102,6 +102,8 @@ pub fn all() -> Vec<Statement> {
         lines, mails, payments, positions, rates, sequences,
         cases, chains, checkouts, debts, documents, entries, exchanges, hunts, idempotency, keys,
         leases, lines, payments, positions, rates, sequences,
+        cases, chains, debts, documents, entries, events, exchanges, hunts, idempotency, keys, leases,
+        lines, payments, positions, rates, sequences,
     };
     let single = [
         ("statement", STATEMENTS),
@@ -111,6 +113,7 @@ pub fn all() -> Vec<Statement> {
         ("debts", debts::STATEMENTS),
         ("documents", documents::STATEMENTS),
         ("entries", entries::STATEMENTS),
+        ("events", events::STATEMENTS),
         ("exchanges", exchanges::STATEMENTS),
         ("hunts", hunts::STATEMENTS),
         ("idempotency", idempotency::STATEMENTS),
@@ -135,6 +138,7 @@ pub fn all() -> Vec<Statement> {
         ("debts", debts::sheets()),
         ("documents", documents::sheets()),
         ("entries", entries::sheets()),
+        ("events", events::sheets()),
         ("exchanges", exchanges::sheets()),
         ("payments", payments::sheets()),
     ];

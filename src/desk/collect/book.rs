@@ -4,9 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Collected, Content, Deposit};
 use crate::clock::Ids;
+use crate::desk::events;
 use crate::desk::journal::chain::Chain;
 use crate::domain::day::Instant;
 use crate::domain::debt::{Booking, Debt, DebtState, book};
+use crate::domain::event::EventKind;
 use crate::domain::ids::{CaseId, DocumentId, EntryId, PaymentId};
 use crate::domain::notice::NoticeNumber;
 use crate::domain::party::CreditorCode;
@@ -263,10 +265,27 @@ impl<'a> Book<'a> {
                 };
             }
         }
+        self.tell(&payment, booking.closes);
         let id = payment.id.clone();
         self.doubt(&id, booking.cases, collection);
         self.writes.batch.payments.push((payment, document.clone()));
         id
+    }
+
+    /// Tells the portals of a payment, when money has moved, and of the notice that it closes.
+    fn tell(&mut self, payment: &Payment, closes: bool) {
+        let collection = &payment.collection;
+        if collection.outcome == Outcome::Failed {
+            return;
+        }
+        let debt = self.debt_of(collection);
+        let (ids, now) = (self.ids, self.now);
+        let confirmed = events::of_payment(ids, EventKind::PaymentConfirmed, payment, debt, now);
+        let closed = debt.filter(|_| closes);
+        let paid = closed.map(|debt| events::of_paid_notice(ids, debt, payment, now));
+        let told = &mut self.writes.batch.events;
+        told.push(confirmed);
+        told.extend(paid);
     }
 
     /// Opens the cases of a payment.
