@@ -10,7 +10,6 @@ use tokio::sync::Notify;
 use crate::channel::node::tls::{Certificates, TlsError};
 use crate::channel::node::{self, Guard, SchemaError};
 use crate::channel::notice_pdf::{Parts, PdfError, Press};
-use crate::channel::{aca, receipts};
 use crate::channel::{aca, checkout, receipts};
 use crate::clock::{Clock, Ids};
 use crate::config::{Config, ConfigError};

@@ -106,6 +106,7 @@ CREATE TABLE IF NOT EXISTS mails (
     recipient   TEXT NOT NULL,
     raw         BLOB NOT NULL,
     received_at TEXT NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS carts (
     id         TEXT PRIMARY KEY,
     content    TEXT NOT NULL,

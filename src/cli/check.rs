@@ -170,6 +170,8 @@ async fn mail(config: &Config) -> Finding {
         false => vec![],
     };
     Finding::of("mail server", wrong)
+}
+
 /// Whether payers can be sent to Checkout: it answers, and nobody on the way can send them elsewhere.
 async fn checkout(config: &Config) -> Finding {
     let section = &config.checkout;

@@ -25,7 +25,14 @@ pub(super) fn of_notice(ids: &Ids, kind: EventKind, debt: &Debt, now: Instant) -
 pub(super) fn of_paid_notice(ids: &Ids, debt: &Debt, payment: &Payment, now: Instant) -> Event {
     let paid = paid(&payment.id, &payment.collection);
     let kind = EventKind::NoticePaid;
-    event(ids, kind, &debt.creditor, now, &notice(debt, now), Some(paid))
+    event(
+        ids,
+        kind,
+        &debt.creditor,
+        now,
+        &notice(debt, now),
+        Some(paid),
+    )
 }
 
 /// An event about a payment, and the notice that it is for when it is one of the creditor's.
@@ -38,7 +45,14 @@ pub(super) fn of_payment(
 ) -> Event {
     let notice = debt.map_or(Value::Null, |debt| notice(debt, now));
     let paid = paid(&payment.id, &payment.collection);
-    event(ids, kind, &payment.collection.creditor, now, &notice, Some(paid))
+    event(
+        ids,
+        kind,
+        &payment.collection.creditor,
+        now,
+        &notice,
+        Some(paid),
+    )
 }
 
 fn event(
@@ -133,6 +147,8 @@ impl Desk {
                 None => return Ok(None),
             },
         };
-        Ok(Some(events::after(&mut conn, creditor, position, limit).await?))
+        Ok(Some(
+            events::after(&mut conn, creditor, position, limit).await?,
+        ))
     }
 }

@@ -75,6 +75,8 @@ id! {
 id! {
     /// A mail that is owed to somebody.
     MailId
+}
+id! {
     /// Something that has happened.
     EventId
 }

@@ -209,6 +209,7 @@ impl Measures {
             mails_owed: gauge(
                 "pagomensa_mails_owed",
                 "Mails that are not yet with the mail server, counted up to 1001.",
+            )?,
             carts: counters(
                 "pagomensa_checkout_carts_total",
                 "Carts that were asked of Checkout, by what came of it: open, running (the node \

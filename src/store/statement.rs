@@ -98,12 +98,8 @@ impl Bulk {
 /// Every statement of the program.
 pub fn all() -> Vec<Statement> {
     use super::{
-        cases, chains, debts, documents, entries, exchanges, hunts, idempotency, keys, leases,
-        lines, mails, payments, positions, rates, sequences,
-        cases, chains, checkouts, debts, documents, entries, exchanges, hunts, idempotency, keys,
-        leases, lines, payments, positions, rates, sequences,
-        cases, chains, debts, documents, entries, events, exchanges, hunts, idempotency, keys, leases,
-        lines, payments, positions, rates, sequences,
+        cases, chains, checkouts, debts, documents, entries, events, exchanges, hunts, idempotency,
+        keys, leases, lines, mails, payments, positions, rates, sequences,
     };
     let single = [
         ("statement", STATEMENTS),
