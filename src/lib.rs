@@ -8,7 +8,8 @@
 //! * [`cli`] and `main`: the operator's verbs, among them `serve` and `demo`.
 //! * [`app`]: builds everything and is the only place where all parts meet.
 //! * [`channel`]: the rails, one folder each. [`channel::node`] is the door of the pagoPA node,
-//!   [`channel::aca`] feeds its archive of notices, [`channel::receipts`] looks for receipts that
+//!   [`channel::aca`] feeds its archive of notices, [`channel::checkout`] sends payers to its payment
+//!   page, [`channel::receipts`] looks for receipts that
 //!   have not come, [`channel::fdr`] reads the file of a reporting flow, so far for `qualify` alone.
 //! * [`web`]: the REST API for the portals, its documentation, the health checks, the metrics.
 //! * [`ledger`]: brings what is owed to the meal ledger, again and again until it has it.

@@ -1,6 +1,7 @@
 //! `pagomensa check`: what it says of certificates and of a configuration that cannot be read; and what
 //! verbs that only read do without a database.
 
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -308,4 +309,44 @@ fn an_address_without_tls_is_told() {
             assert!(line.contains("WARN") && line.contains(service), "{line}");
         }
     }
+}
+
+#[test]
+fn a_checkout_that_cannot_be_reached_or_believed_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let near = format!("http://{}/checkout/ec", listener.local_addr().unwrap());
+    // Any answer will do.
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut head = [0; 1_024];
+            let _ = stream.read(&mut head).unwrap();
+            let answer = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
+            stream.write_all(answer).unwrap();
+        }
+    });
+    let check = |url: &str| {
+        let section = format!("[checkout]\nenabled = true\nurl = \"{url}\"\ntimeout_s = 2\n");
+        let text = configuration(place) + &section;
+        std::fs::write(place.join("pagomensa.toml"), text).unwrap();
+        let (_, text) = program(place, &["check"]);
+        let lines = text.lines().filter(|line| line.contains("Checkout"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let lines = check(&near);
+    assert!(lines[0].starts_with("ok "), "{lines:?}");
+    assert!(
+        lines[1].contains("77777777778 has no return_urls"),
+        "{lines:?}"
+    );
+    let lines = check("http://127.0.0.1:9/checkout/ec");
+    assert!(lines[0].starts_with("WRONG"), "{lines:?}");
+    assert!(lines[0].contains("cannot be reached"), "{lines:?}");
+    let lines = check("http://192.0.2.1:9/checkout/ec");
+    assert!(
+        lines.iter().any(|line| line.contains("is not https")),
+        "{lines:?}"
+    );
 }

@@ -18,6 +18,7 @@
 mod aca;
 mod changes;
 mod check;
+mod checkout;
 mod conformance;
 mod engines;
 mod faults;

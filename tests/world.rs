@@ -1,5 +1,7 @@
 //! A gateway on a fresh database, with a clock that stands still and a simulated ledger.
 
+use std::future::IntoFuture;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
@@ -19,6 +21,9 @@ use pagomensa::wire::soap;
 use pagomensa::wire::xml::Element;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
 use crate::engines::Database;
@@ -51,6 +56,36 @@ pub struct World {
     database: Database,
     _folder: tempfile::TempDir,
     is_dismissed: AtomicBool,
+    open_door: Option<OpenDoor>,
+}
+
+/// The node's door on a port of its own, for a simulated world that pays by itself.
+struct OpenDoor {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<std::io::Result<()>>,
+}
+
+impl OpenDoor {
+    fn open(listener: TcpListener, node: Router) -> OpenDoor {
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let server = axum::serve(listener, node).with_graceful_shutdown(async move {
+            stopped.await.unwrap_or_default();
+        });
+        OpenDoor {
+            address,
+            stop,
+            server: tokio::spawn(server.into_future()),
+        }
+    }
+
+    /// Closes it; where it was.
+    async fn close(self) -> SocketAddr {
+        self.stop.send(()).unwrap();
+        self.server.await.unwrap().unwrap();
+        self.address
+    }
 }
 
 /// An answer of the REST API.
@@ -111,6 +146,19 @@ impl World {
     /// A gateway over this database; `overrides` is TOML over the demo's settings.
     pub async fn over(database: Database, overrides: &str) -> World {
         let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::with(&format!(
+            "{}\n{overrides}",
+            include_str!("../config/demo.toml")
+        ))
+        .unwrap();
+        let door = match config.checkout.enabled {
+            true => Some(TcpListener::bind("127.0.0.1:0").await.unwrap()),
+            false => None,
+        };
+        let gateway_node = match &door {
+            Some(door) => format!("http://{}/node", door.local_addr().unwrap()),
+            None => "http://127.0.0.1:9/node".to_owned(),
+        };
         let creditor = |code: &str| mock_psp::Creditor {
             fiscal_code: code.to_owned(),
             name: "Ente".to_owned(),
@@ -120,11 +168,11 @@ impl World {
             broadcast: false,
         };
         let ledger = mock_psp::World::start(
-            tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            TcpListener::bind("127.0.0.1:0").await.unwrap(),
             mock_psp::WorldConfig {
                 data_dir: folder.path().to_owned(),
                 gateway_web: "http://127.0.0.1:9".to_owned(),
-                gateway_node: "http://127.0.0.1:9/node".to_owned(),
+                gateway_node,
                 tls: None,
                 creditors: vec![creditor(TOWN), creditor(CATERER)],
                 ledger_token: LEDGER_TOKEN.to_owned(),
@@ -133,11 +181,6 @@ impl World {
         )
         .await
         .unwrap();
-        let mut config = Config::with(&format!(
-            "{}\n{overrides}",
-            include_str!("../config/demo.toml")
-        ))
-        .unwrap();
         config.database.url = database.url.clone().into();
         config.database.readers = 2;
         config.node.tls.enabled = false;
@@ -145,6 +188,9 @@ impl World {
         config.ledger.token = LEDGER_TOKEN.to_owned().into();
         let platform = format!("http://{}", ledger.addr());
         config.aca.url = format!("{platform}/aca/v1");
+        if config.checkout.url.contains("pagopa.it") {
+            config.checkout.url = format!("{platform}/checkout/ec");
+        }
         config.receipt_search.bizevents_url = format!("{platform}/bizevents/service/v1");
         config.receipt_search.gpd_url = format!("{platform}/gpd/payments-receipts-service/v1");
         for key in [
@@ -177,6 +223,7 @@ impl World {
             caterer_key: key(CATERER, &Scope::ALL).await,
             web: app.web(),
             node: app.node(),
+            open_door: door.map(|door| OpenDoor::open(door, app.node())),
             http: reqwest::Client::new(),
             app,
             clock,
@@ -215,8 +262,13 @@ impl World {
             database,
             _folder,
             is_dismissed,
+            open_door,
         } = self;
         drop((web, node));
+        let address = match open_door {
+            Some(door) => Some(door.close().await),
+            None => None,
+        };
         let store = app.desk().store().clone();
         drop(app);
         tasks.finish().await;
@@ -224,7 +276,15 @@ impl World {
         let (app, tasks) = App::build(config, clock.clone(), Ids::default())
             .await
             .unwrap();
+        let open_door = match address {
+            Some(address) => {
+                let door = TcpListener::bind(address).await.unwrap();
+                Some(OpenDoor::open(door, app.node()))
+            }
+            None => None,
+        };
         World {
+            open_door,
             web: app.web(),
             node: app.node(),
             app,
@@ -268,9 +328,13 @@ impl World {
             tasks,
             database,
             ledger,
+            open_door,
             ..
         } = self;
         drop((web, node));
+        if let Some(door) = open_door {
+            door.close().await;
+        }
         let store = app.desk().store().clone();
         drop(app);
         tasks.finish().await;

@@ -452,6 +452,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_checkout_needs_is_asked_for() {
+        let keys = |text: &str| match Config::with(text).unwrap().register() {
+            Ok(_) => vec![],
+            Err(ConfigError::Mistakes(mistakes)) => {
+                mistakes.into_iter().map(|mistake| mistake.key).collect()
+            }
+            Err(error) => panic!("{error}"),
+        };
+        let on = "[checkout]\nenabled = true\n";
+        let public = "[web]\npublic_url = \"https://pay.example.org\"\n";
+        assert_eq!(keys(&format!("{public}{on}")), [""; 0]);
+        let bare = "[web]\npublic_url = \"http://pay.example.org\"\n";
+        assert_eq!(keys(bare), [""; 0], "nobody is sent anywhere");
+        assert_eq!(keys(&format!("{bare}{on}")), ["web.public_url"]);
+        for (line, key) in [
+            ("version = 3", "checkout.version"),
+            ("timeout_s = 30", "checkout.timeout_s"),
+            ("timeout_s = 0", "checkout.timeout_s"),
+            ("url = \"api.platform.pagopa.it\"", "checkout.url"),
+            ("rate_calls = 0", "checkout.rate_calls"),
+        ] {
+            assert_eq!(keys(&format!("{public}{on}{line}\n")), [key], "{line}");
+        }
+    }
+
+    #[test]
     fn every_mistake_is_reported_at_once() {
         let text = r#"
             [ledger]
@@ -463,6 +489,7 @@ mod tests {
             stations = []
             bank_iban = "IT64Y0542811101000000123456"
             first_number = -1
+            return_urls = ["https://a.example/", "portale.example.org"]
             [creditors.numbering]
             aux = 3
             [[creditors.services]]
@@ -484,6 +511,7 @@ mod tests {
             "creditors[0].stations",
             "creditors[0].bank_iban",
             "creditors[0].first_number",
+            "creditors[0].return_urls[1]",
             "creditors[0].numbering.segregation",
             "creditors[0].services[0].min_cents",
             "creditors[0].services[0].due_days",

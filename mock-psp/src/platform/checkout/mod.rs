@@ -112,7 +112,7 @@ async fn keep(town: &Shared, version: Version, body: &[u8], host: &str) -> Resul
             return Err(Refusal::problem(StatusCode::BAD_GATEWAY, title, detail));
         }
     }
-    let id = Uuid::new_v4().to_string();
+    let id = Uuid::now_v7().to_string();
     town.database.keep_cart(&id, &cart, &town.clock).await?;
     Ok(format!(
         "http://{host}/checkout/carts/{id}/redirect?clientId=CHECKOUT_CART"

@@ -1,6 +1,7 @@
 //! pagoPA's services through their doors.
 
 mod aca;
+mod checkout;
 mod receipts;
 
 use axum::body::Body;
