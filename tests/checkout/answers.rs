@@ -447,8 +447,11 @@ engines_with! { ON;
         let line = &lines["data"][0];
         assert_eq!(line["operation"], "PostCarts", "{lines}");
         assert_eq!(line["party"], "checkout");
-        assert_eq!(line["reference"], checkout["id"]);
         assert_eq!(line["http_status"], 302);
+        let path = format!("/exchanges/{}", line["id"].as_str().unwrap());
+        let whole = world.rest("GET", &path, None).await.json.to_string();
+        let id_cart = checkout["id"].as_str().unwrap();
+        assert!(whole.contains(id_cart), "{whole}");
     }
 
     // The seam of our own pages: the browser comes back to a path of ours.

@@ -118,7 +118,7 @@ impl Cashier {
             body: Some(wire::print(cart, self.version)),
             creditor: cart.creditor.to_string(),
             notice: cart.items.first().map(|item| item.notice.to_string()),
-            reference: Some(cart.id.to_string()),
+            reference: None,
             iuv: None,
         }
     }
