@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Notify;
 
 use crate::channel::node::tls::{Certificates, TlsError};
@@ -27,6 +27,8 @@ use crate::platform::{Rate, Service, ServiceError, Settings};
 use crate::store::hunts::By;
 use crate::store::{Store, StoreError, hunts, idempotency};
 use crate::web;
+use crate::wire::links::Links;
+use crate::wire::token::Signer;
 
 /// The gateway, built and not yet listening.
 #[derive(Debug)]
@@ -36,6 +38,7 @@ pub struct App {
     desk: Desk,
     guard: Arc<Guard>,
     press: Arc<Press>,
+    links: Links,
     jobs: Vec<Job>,
     checkouts: Checkouts,
 }
@@ -67,6 +70,9 @@ pub enum AppError {
     /// A client of pagoPA's services cannot be made.
     #[error(transparent)]
     Service(#[from] ServiceError),
+    /// The key of the links cannot be used.
+    #[error("the key of the links cannot be used")]
+    LinkKey(#[from] openssl::error::ErrorStack),
 }
 
 /// Rows that a job changes in one transaction: receipts wait for no longer than that takes.
@@ -90,6 +96,7 @@ impl App {
         // Before anything is written: what cannot work is said at once.
         config.register()?;
         config.ledger_token()?;
+        config.link_key()?;
         let store = Store::open(&config.database).await?;
         store.migrate().await?;
         App::over(store, config, clock, ids)
@@ -108,6 +115,7 @@ impl App {
         let register: Arc<Register> = Arc::new(config.register()?);
         let token = config.ledger_token()?;
         let press = Arc::new(Press::new(&register)?);
+        let links = links(&config)?;
         let (desk, tasks) = Desk::open(
             store,
             register,
@@ -144,6 +152,7 @@ impl App {
             desk,
             guard: Arc::new(Guard::new()?),
             press,
+            links,
             jobs,
         };
         Ok((app, tasks))
@@ -158,6 +167,11 @@ impl App {
             self.config.metrics.clone(),
             self.press.clone(),
             self.checkouts.clone(),
+            self.links.clone(),
+            web::pay::Pay {
+                top_up_hours: self.config.pay.top_up_hours,
+                has_mail: self.config.mail.enabled,
+            },
         )
     }
 
@@ -239,6 +253,16 @@ impl web::Printer for Press {
             Parts::default(),
         )?)
     }
+}
+
+/// The addresses of ours that others are given.
+fn links(config: &Config) -> Result<Links, AppError> {
+    let signer = config
+        .link_key()?
+        .map(|key| Signer::new(key.expose_secret().as_bytes()))
+        .transpose()?;
+    let days = config.pay.link_days;
+    Ok(Links::new(&config.web.public_url, signer, days))
 }
 
 /// Tells pagoPA's archive of every notice.

@@ -12,6 +12,7 @@ mod network;
 mod node;
 mod operators;
 mod pagopa;
+mod pay;
 mod services;
 
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ pub use network::{BARE, Network, NetworkError, is_bare};
 pub use node::{Node, Proxy, ProxyFormat, Tls};
 pub use operators::OperatorConfig;
 pub use pagopa::{Aca, Checkout, ReceiptSearch};
+pub use pay::Pay;
 pub use services::{CatalogueConfig, ServiceConfig};
 
 /// The text of `config/pagomensa.toml`.
@@ -38,6 +40,8 @@ pub const DEFAULTS: &str = include_str!("../config/pagomensa.toml");
 pub struct Config {
     /// The REST API and the pages.
     pub web: Web,
+    /// The pages for parents.
+    pub pay: Pay,
     /// The node's door.
     pub node: Node,
     /// The store.

@@ -57,8 +57,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "channel", "web", "ledger", "mail", "job", "platform", "desk", "store", "domain",
-            "config", "clock", "metrics",
+            "channel", "web", "ledger", "mail", "job", "platform", "desk", "store", "wire",
+            "domain", "config", "clock", "metrics",
         ],
     ),
     (

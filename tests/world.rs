@@ -40,6 +40,8 @@ pub const STATION: &str = "77777777777_01";
 pub const NOW: &str = "2026-11-20T11:00:00.000Z";
 
 pub const LEDGER_TOKEN: &str = "ledger-token";
+/// The key of the links to pages for parents.
+pub const LINK_KEY: &str = "a key of the tests, of thirty-two characters or more";
 /// The key of pagoPA's services.
 const SUBSCRIPTION: &str = "subscription";
 
@@ -186,6 +188,7 @@ impl World {
         config.node.tls.enabled = false;
         config.ledger.url = format!("http://{}/ledger", ledger.addr());
         config.ledger.token = LEDGER_TOKEN.to_owned().into();
+        config.pay.link_key = LINK_KEY.to_owned().into();
         let platform = format!("http://{}", ledger.addr());
         config.aca.url = format!("{platform}/aca/v1");
         if config.checkout.url.contains("pagopa.it") {

@@ -290,6 +290,12 @@ impl Config {
                 review.wrong(name, "must begin with https:// or http://");
             }
         }
+        if !(0..=3_650).contains(&self.pay.link_days) {
+            review.wrong("pay.link_days", "must be 0 to 3650");
+        }
+        if !(1..=8_760).contains(&self.pay.top_up_hours) {
+            review.wrong("pay.top_up_hours", "must be 1 to 8760");
+        }
         review.proxy(&self.node);
         review.mail(&self.mail, &self.creditors);
         review.checkout(&self.checkout, &self.web);

@@ -69,6 +69,10 @@ id! {
     CheckoutId
 }
 id! {
+    /// A link under which a parent chooses a top-up.
+    TopUpLinkId
+}
+id! {
     /// A receipt that is looked for.
     HuntId
 }

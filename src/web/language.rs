@@ -31,31 +31,39 @@ impl Text {
 impl Language {
     /// The first language of `Accept-Language` that we speak, by its weights.
     pub(super) fn of(headers: &HeaderMap) -> Language {
-        let accepted = headers
-            .get(header::ACCEPT_LANGUAGE)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
-        let mut wanted: Vec<(u32, Language)> = accepted
-            .split(',')
-            .filter_map(|part| {
-                let mut part = part.split(';');
-                let tag = part.next()?.trim().to_ascii_lowercase();
-                let language = match tag.split('-').next()? {
-                    "it" => Language::Italian,
-                    "en" => Language::English,
-                    _ => return None,
-                };
-                let weight = part
-                    .find_map(|p| p.trim().strip_prefix("q=").map(thousandths))
-                    .unwrap_or(1_000);
-                (weight > 0).then_some((weight, language))
-            })
-            .collect();
-        wanted.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
-        wanted
-            .first()
-            .map_or(Language::default(), |(_, language)| *language)
+        preferred(headers, |tag| match tag {
+            "it" => Some(Language::Italian),
+            "en" => Some(Language::English),
+            _ => None,
+        })
+        .unwrap_or_default()
     }
+}
+
+/// The first language of `Accept-Language` that is known, by its weights; `know` is asked for tags in
+/// lower case without a region.
+pub(super) fn preferred<L: Copy>(
+    headers: &HeaderMap,
+    know: impl Fn(&str) -> Option<L>,
+) -> Option<L> {
+    let accepted = headers
+        .get(header::ACCEPT_LANGUAGE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let mut wanted: Vec<(u32, L)> = accepted
+        .split(',')
+        .filter_map(|part| {
+            let mut part = part.split(';');
+            let tag = part.next()?.trim().to_ascii_lowercase();
+            let language = know(tag.split('-').next()?)?;
+            let weight = part
+                .find_map(|p| p.trim().strip_prefix("q=").map(thousandths))
+                .unwrap_or(1_000);
+            (weight > 0).then_some((weight, language))
+        })
+        .collect();
+    wanted.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
+    wanted.first().map(|(_, language)| *language)
 }
 
 /// A weight such as `0.8` in thousandths; nonsense counts as nothing.

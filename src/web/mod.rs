@@ -1,4 +1,5 @@
-//! The web listener: the REST API of the portals, its documentation, the health checks and the metrics.
+//! The web listener: the REST API of the portals, the pages for parents, the documentation, the health
+//! checks and the metrics.
 //!
 //! Every error leaves as `application/problem+json`, written in one place, in the caller's
 //! language.
@@ -11,6 +12,7 @@ mod health;
 mod json;
 mod language;
 mod metrics;
+pub mod pay;
 mod portal;
 mod print;
 mod problem;
@@ -38,6 +40,7 @@ use crate::config;
 use crate::desk::Desk;
 use crate::desk::checkouts::Checkouts;
 use crate::metrics::Metrics;
+use crate::wire::links::Links;
 
 pub use print::{PrintError, Printer};
 use problem::Problem;
@@ -50,6 +53,8 @@ pub struct Web {
     config: Arc<config::Web>,
     printer: Arc<dyn Printer>,
     checkouts: Checkouts,
+    links: Arc<Links>,
+    pay: Arc<pay::Pay>,
 }
 
 /// Makes ids for requests that come without one.
@@ -76,6 +81,8 @@ pub fn router(
     metrics: config::Metrics,
     printer: Arc<dyn Printer>,
     checkouts: Checkouts,
+    links: Links,
+    pay: pay::Pay,
 ) -> Router {
     let counted = desk.metrics().clone();
     let ids = RequestIds {
@@ -89,6 +96,8 @@ pub fn router(
         config: Arc::new(config),
         printer,
         checkouts,
+        links: Arc::new(links),
+        pay: Arc::new(pay),
     };
     let (api, document) = portal::router(web.clone());
     let docs = SwaggerUi::new("/api/docs")
@@ -98,7 +107,8 @@ pub fn router(
         .route("/", get(|| async { Redirect::to("/api/docs/") }))
         .merge(health::router(web.clone()))
         .merge(checkout::router(web.clone()))
-        .merge(metrics::router(web, metrics))
+        .merge(metrics::router(web.clone(), metrics))
+        .merge(pay::router(web))
         .merge(api)
         .merge(docs)
         .fallback(|| async { Problem::not_found() })

@@ -19,6 +19,10 @@ use crate::store::StoreError;
 /// Wrong fields that are reported at once, at most.
 const ERRORS: usize = 100;
 
+/// Marks an answer as a page for people, which no problem takes the place of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ForPeople;
+
 /// An error on its way out.
 #[derive(Debug, Clone)]
 pub(super) struct Problem {
@@ -374,6 +378,8 @@ pub(super) async fn render(request: Request, next: Next) -> Response {
     let status = response.status();
     let problem = match response.extensions_mut().remove::<Problem>() {
         Some(problem) => problem,
+        // A page for people says for itself what is wrong.
+        _ if response.extensions().get::<ForPeople>().is_some() => return response,
         None if status.is_client_error() || status.is_server_error() => Problem::of_status(status),
         None => return response,
     };

@@ -4,7 +4,9 @@
 
 pub mod digest;
 pub mod intake;
+pub mod links;
 pub mod soap;
+pub mod token;
 pub mod xml;
 pub mod xsd;
 

@@ -74,7 +74,8 @@ pub(super) async fn run(options: Options) -> Outcome {
     let files = pki::ensure(&options.data.join("tls"))?;
     let token = keys::secret(&options.data, "ledger.token")?;
     let subscription_key = keys::secret(&options.data, "subscription.key")?;
-    let config = config(&options.data, &ports, &files, &token, &subscription_key)?;
+    let mut config = config(&options.data, &ports, &files, &token, &subscription_key)?;
+    config.pay.link_key = keys::secret(&options.data, "links.key")?.into();
     log::start(&config.log);
     let register = config.register()?;
     let gateway = Box::pin(Gateway::start(config, listeners)).await?;
@@ -163,7 +164,7 @@ fn bind(port: u16, options: &Options) -> Result<TcpListener, Box<dyn Error>> {
 }
 
 /// What a demo makes in its folder; nothing else is ever deleted.
-const OWN: [&str; 10] = [
+const OWN: [&str; 11] = [
     "pagomensa.db",
     "pagomensa.db-wal",
     "pagomensa.db-shm",
@@ -171,6 +172,7 @@ const OWN: [&str; 10] = [
     "tls",
     "portal-keys.json",
     "ledger.token",
+    "links.key",
     "operator.key",
     "subscription.key",
     MARK,

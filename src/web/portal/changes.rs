@@ -78,7 +78,7 @@ pub(super) async fn change(
     };
     Ok(respond(Answer {
         http_status: 200,
-        body: print(&debt, today, &web.config.public_url),
+        body: print(&debt, today, &web.links),
     }))
 }
 
@@ -168,10 +168,10 @@ pub(super) async fn paid_elsewhere(
     let now = web.clock.now();
     let today = now.day_in_rome();
     let elsewhere = read_elsewhere(&json.value, now)?;
-    let url = web.config.public_url.clone();
+    let links = web.links.clone();
     let print = |debt: &Debt| Answer {
         http_status: 200,
-        body: print(debt, today, &url),
+        body: print(debt, today, &links),
     };
     let request = format!("POST /notices/{id}/paid-elsewhere {}", json.sha256);
     let request_sha256 = sha256(request.as_bytes());

@@ -24,6 +24,7 @@ use crate::web::Web;
 use crate::web::body::idempotency_key;
 use crate::web::problem::Problem;
 use crate::wire::digest::sha256;
+use crate::wire::links::Links;
 
 /// Create a notice for a top-up
 #[utoipa::path(
@@ -77,10 +78,10 @@ pub(super) async fn create(
         existing.as_ref(),
         today,
     )?;
-    let url = web.config.public_url.clone();
+    let links = web.links.clone();
     let print = |opening: &Opening| Answer {
         http_status: if opening.existed { 200 } else { 201 },
-        body: print(&opening.debt, today, &url),
+        body: print(&opening.debt, today, &links),
     };
     let repeat = key.as_deref().map(|key| Repeat {
         key,
@@ -136,7 +137,7 @@ pub(super) async fn read(
     let today = web.clock.now().day_in_rome();
     Ok(respond(Answer {
         http_status: 200,
-        body: print(&debt, today, &web.config.public_url),
+        body: print(&debt, today, &web.links),
     }))
 }
 
@@ -196,8 +197,8 @@ pub(super) async fn list(
         }
         None => web.desk.debts(&creditor.code, &filter, today).await?,
     };
-    let url = &web.config.public_url;
-    let tell = |row: Listed| Some(Notice::of(&row.debt?, today, url));
+    let links = &web.links;
+    let tell = |row: Listed| Some(Notice::of(&row.debt?, today, links));
     let page = Page::of_some(rows, limit, |row| row.id.to_string(), tell);
     Ok(Json(page))
 }
@@ -235,10 +236,10 @@ pub(super) async fn cancel(
     let bytes = web.bytes(body).await?;
     let now = web.clock.now();
     let today = now.day_in_rome();
-    let url = web.config.public_url.clone();
+    let links = web.links.clone();
     let print = |debt: &Debt| Answer {
         http_status: 200,
-        body: print(debt, today, &url),
+        body: print(debt, today, &links),
     };
     let request_sha256 = sha256(format!("POST /notices/{id}/cancel {}", sha256(&bytes)).as_bytes());
     let repeat = key.as_deref().map(|key| Repeat {
@@ -265,8 +266,8 @@ fn is_within(debt: &Debt, filter: &Filter, today: Day) -> bool {
 }
 
 /// A notice as JSON.
-pub(super) fn print(debt: &Debt, today: Day, public_url: &str) -> String {
-    serde_json::to_string(&Notice::of(debt, today, public_url)).unwrap_or_default()
+pub(super) fn print(debt: &Debt, today: Day, links: &Links) -> String {
+    serde_json::to_string(&Notice::of(debt, today, links)).unwrap_or_default()
 }
 
 /// An answer as a response.

@@ -12,6 +12,7 @@ use crate::domain::party;
 use crate::domain::transfer::Share;
 use crate::store::cases::OpenCase;
 use crate::store::hunts::{self, Hunt, Reason};
+use crate::wire;
 
 /// A request for a notice. (It is read field by field, in `request.rs`, so that every wrong field
 /// is reported at once; this is its description.)
@@ -276,17 +277,16 @@ pub(super) struct Links {
     this: String,
     /// The printed notice, while it can be paid.
     pdf: String,
+    /// The page where the parent pays: send a browser there, with `?return_url=` and an address of
+    /// yours to come back to. Null when the gateway has no pages.
+    pay: Option<String>,
 }
 
 impl Notice {
     /// A debt as the portal sees it on this day.
-    pub(super) fn of(debt: &Debt, today: Day, public_url: &str) -> Notice {
+    pub(super) fn of(debt: &Debt, today: Day, to: &wire::links::Links) -> Notice {
         let order = &debt.order;
-        let this = format!(
-            "{}/api/v1/notices/{}",
-            public_url.trim_end_matches('/'),
-            debt.id
-        );
+        let this = to.notice(&debt.id);
         Notice {
             id: debt.id.to_string(),
             notice_number: debt.notice.to_string(),
@@ -317,6 +317,7 @@ impl Notice {
             links: Links {
                 pdf: format!("{this}/pdf"),
                 this,
+                pay: to.pay(debt, today),
             },
         }
     }
