@@ -25,7 +25,7 @@ use crate::mail::{MailError, Postman};
 use crate::metrics::{Metrics, MetricsError};
 use crate::platform::{Rate, Service, ServiceError, Settings};
 use crate::store::hunts::By;
-use crate::store::{Store, StoreError, hunts, idempotency};
+use crate::store::{Store, StoreError, hunts, idempotency, top_ups};
 use crate::web;
 use crate::wire::links::Links;
 use crate::wire::token::Signer;
@@ -359,7 +359,8 @@ fn closing(desk: &Desk, clock: &Clock, config: &Config) -> Job {
 /// Days for which hunts that have ended are remembered.
 const HUNTS_DAYS: i64 = 90;
 
-/// Removes idempotency keys that nobody will repeat any more, and hunts that nobody asks for.
+/// Removes idempotency keys that nobody will repeat any more, hunts that nobody asks for, and links to
+/// choose a top-up that have expired.
 fn housekeeping(desk: &Desk, clock: &Clock, config: &Config) -> Job {
     let (store, clock) = (desk.store().clone(), clock.clone());
     let hours = config.jobs.idempotency_hours;
@@ -375,7 +376,8 @@ fn housekeeping(desk: &Desk, clock: &Clock, config: &Config) -> Job {
                 let keys = idempotency::forget(&mut tx, before, BATCH).await?;
                 let before = clock.now().plus_seconds(-HUNTS_DAYS * 86_400);
                 let hunts = hunts::forget(&mut tx, before, BATCH).await?;
-                let most = keys.max(u64::try_from(hunts).unwrap_or(0));
+                let links = top_ups::forget(&mut tx, clock.now(), BATCH).await?;
+                let most = keys.max(u64::try_from(hunts).unwrap_or(0)).max(links);
                 tx.commit().await.map_err(StoreError::from)?;
                 Ok::<_, JobError>(progress(i64::try_from(most).unwrap_or(BATCH)))
             })

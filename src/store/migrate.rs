@@ -41,6 +41,7 @@ pub const FILES: &[File] = &[
     file!(5, "0005_receipt_hunter.sql", None),
     file!(6, "0006_journal.sql", None),
     file!(7, "0007_checkouts.sql", None),
+    file!(8, "0008_top_up_links.sql", None),
     file!(9, "0009_mails.sql", None),
     file!(11, "0011_events.sql", None),
 ];

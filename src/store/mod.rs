@@ -36,6 +36,7 @@ pub mod receipts;
 pub mod sequences;
 pub mod sheet;
 pub mod statement;
+pub mod top_ups;
 
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;

@@ -99,7 +99,7 @@ impl Bulk {
 pub fn all() -> Vec<Statement> {
     use super::{
         cases, chains, checkouts, debts, documents, entries, events, exchanges, hunts, idempotency,
-        keys, leases, lines, mails, payments, positions, rates, sequences,
+        keys, leases, lines, mails, payments, positions, rates, sequences, top_ups,
     };
     let single = [
         ("statement", STATEMENTS),
@@ -120,6 +120,7 @@ pub fn all() -> Vec<Statement> {
         ("positions", positions::STATEMENTS),
         ("rates", rates::STATEMENTS),
         ("sequences", sequences::STATEMENTS),
+        ("top_ups", top_ups::STATEMENTS),
     ];
     let many = [
         ("checkouts", checkouts::bulks()),

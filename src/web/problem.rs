@@ -205,6 +205,15 @@ impl Problem {
         )
     }
 
+    pub(super) fn no_pages() -> Problem {
+        Problem::new(
+            StatusCode::NOT_IMPLEMENTED,
+            "no_pages",
+            "Le pagine per i genitori non sono attive.",
+            "The pages for parents are not enabled here.",
+        )
+    }
+
     pub(super) fn checkout_disabled() -> Problem {
         Problem::new(
             StatusCode::NOT_IMPLEMENTED,

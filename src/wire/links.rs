@@ -44,6 +44,11 @@ impl Links {
     /// The payment page of a notice: the same address until its due day has passed, then each day
     /// another, so that a portal that asks again has one that works.
     pub fn pay(&self, debt: &Debt, today: Day) -> Option<String> {
+        self.pay_path(debt, today).map(|path| self.absolute(&path))
+    }
+
+    /// The same without our host, for a redirect.
+    pub fn pay_path(&self, debt: &Debt, today: Day) -> Option<String> {
         let last = debt.order.due_on.max(today).plus_days(self.days);
         let token = self.signer.as_ref()?.print(&Ticket {
             kind: Kind::Notice,
@@ -51,7 +56,7 @@ impl Links {
             id: debt.id.to_string(),
             ends: last.ends(),
         })?;
-        Some(self.absolute(&format!("/pay/{token}")))
+        Some(format!("/pay/{token}"))
     }
 
     /// The page on which a top-up is chosen.

@@ -5,6 +5,7 @@
 //! to another page.
 
 mod assets;
+mod choice;
 mod events;
 mod failure;
 mod frame;
@@ -12,6 +13,7 @@ mod letter;
 mod notice;
 mod qr;
 mod tongue;
+mod top_up;
 mod visit;
 mod words;
 
@@ -47,6 +49,7 @@ pub(super) fn router(web: Web) -> Router {
             "/pay/{token}/delete",
             get(notice::ask_delete).post(notice::delete),
         )
+        .route("/top-up/{token}", get(top_up::show).post(top_up::choose))
         .layer(CsrfLayer::new())
         .layer(from_fn(failure::dress))
         .with_state(web);

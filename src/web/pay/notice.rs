@@ -9,8 +9,8 @@ use axum::response::Response;
 
 use super::failure::Failure;
 use super::frame::{Frame, LeadsAway, page, see_other};
-use super::qr::{self, Drawing};
 use super::letter;
+use super::qr::{self, Drawing};
 use super::visit::Visit;
 use super::words::Words;
 use crate::desk::DeskError;
@@ -396,7 +396,9 @@ pub(super) async fn checkout(
     }
     let page = asked.visit.to(&asked.path, Some(("outcome", "back")));
     let notices = [asked.debt.id.clone()];
-    let opened = web.checkouts.open(&asked.creditor, &notices, Back::Page(page));
+    let opened = web
+        .checkouts
+        .open(&asked.creditor, &notices, Back::Page(page));
     let outcome = match opened.await {
         Ok(checkout) => return Ok(see_other(checkout.redirect_url())),
         Err(CheckoutError::Disabled) => return Err(Failure::NotFound),
@@ -405,7 +407,10 @@ pub(super) async fn checkout(
         Err(CheckoutError::Running) => "running",
         Err(CheckoutError::Desk(error)) => return Err(error.into()),
         Err(error) => {
-            tracing::warn!(error = &error as &dyn std::error::Error, "nobody is sent to Checkout");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "nobody is sent to Checkout"
+            );
             "down"
         }
     };
@@ -424,13 +429,10 @@ pub(super) async fn mail(
     if asked.state(web.clock.now().day_in_rome()) != PublicState::Open {
         return Ok(asked.home());
     }
-    let post = web.pay.post.as_ref().ok_or(Failure::NotFound)?;
-    if !post
-        .send(&asked.creditor, &asked.debt, asked.visit.tongue)
-        .await
-    {
-        return Err(Failure::Unavailable);
+    if !web.pay.has_mail {
+        return Err(Failure::NotFound);
     }
+    letter::send(&web, &asked).await?;
     let path = format!("{}/notice", asked.path);
     Ok(see_other(&asked.visit.to(&path, Some(("done", "mail")))))
 }

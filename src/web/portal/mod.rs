@@ -13,6 +13,7 @@ mod query;
 mod request;
 mod schema;
 mod shares;
+mod top_ups;
 
 use axum::Router;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
@@ -66,6 +67,7 @@ pub(super) fn router(web: Web) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(notices::read, changes::change))
         .routes(routes!(changes::paid_elsewhere))
         .routes(routes!(notices::cancel))
+        .routes(routes!(top_ups::create))
         .routes(routes!(papers::notice))
         .routes(routes!(checkouts::open))
         .routes(routes!(checkouts::read))

@@ -28,13 +28,13 @@ pub(super) struct Asked {
 /// Longest `external_id`.
 pub(super) const EXTERNAL_ID: usize = 70;
 /// Longest name of a person (`fullName`, stText70).
-const NAME: usize = 70;
+pub(super) const NAME: usize = 70;
 /// Longest code of a child or a service.
 pub(super) const CODE: usize = 35;
 /// Longest description (`description`, stText140).
 pub(super) const DESCRIPTION: usize = 140;
 /// Longest e-mail address (`stEMail`).
-const EMAIL: usize = 256;
+pub(super) const EMAIL: usize = 256;
 /// Long enough to tell a wrong code from a right one.
 pub(super) const WORD: usize = 35;
 
@@ -223,7 +223,7 @@ fn address(form: &mut Form, payer: &mut Object<'_>) -> Option<Address> {
     })
 }
 
-fn fiscal_code(text: &str) -> Result<FiscalCode, Wrong> {
+pub(super) fn fiscal_code(text: &str) -> Result<FiscalCode, Wrong> {
     FiscalCode::parse(text).map_err(|error| match error {
         PartyError::FiscalCodeCheck => Wrong::FiscalCodeCheck,
         PartyError::FiscalCodeForm | PartyError::Creditor | PartyError::Email => Wrong::FiscalCode,
