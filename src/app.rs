@@ -25,8 +25,9 @@ use crate::mail::{MailError, Postman};
 use crate::metrics::{Metrics, MetricsError};
 use crate::platform::{Rate, Service, ServiceError, Settings};
 use crate::store::hunts::By;
-use crate::store::{Store, StoreError, hunts, idempotency, top_ups};
+use crate::store::{Store, StoreError, hunts, idempotency, top_ups, webhooks};
 use crate::web;
+use crate::webhooks::{Herald, HeraldError};
 use crate::wire::links::Links;
 use crate::wire::token::Signer;
 
@@ -67,6 +68,9 @@ pub enum AppError {
     /// A creditor's papers cannot be printed.
     #[error(transparent)]
     Press(#[from] PdfError),
+    /// The client of the webhooks cannot be made.
+    #[error(transparent)]
+    Herald(#[from] HeraldError),
     /// A client of pagoPA's services cannot be made.
     #[error(transparent)]
     Service(#[from] ServiceError),
@@ -129,6 +133,7 @@ impl App {
             housekeeping(&desk, &clock, &config),
             sealing(&desk, &config),
             pruning(&desk, &clock, &config),
+            Herald::new(&desk, clock.clone(), &config.webhooks)?.job(),
         ];
         if config.ledger.enabled {
             let courier = Courier::new(&desk, clock.clone(), &config.ledger, token)?;
@@ -163,8 +168,7 @@ impl App {
         web::router(
             self.desk.clone(),
             self.clock.clone(),
-            self.config.web.clone(),
-            self.config.metrics.clone(),
+            &self.config,
             self.press.clone(),
             self.checkouts.clone(),
             self.links.clone(),
@@ -359,11 +363,12 @@ fn closing(desk: &Desk, clock: &Clock, config: &Config) -> Job {
 /// Days for which hunts that have ended are remembered.
 const HUNTS_DAYS: i64 = 90;
 
-/// Removes idempotency keys that nobody will repeat any more, hunts that nobody asks for, and links to
-/// choose a top-up that have expired.
+/// Removes idempotency keys that nobody will repeat any more, hunts and deliveries that nobody asks
+/// for, and links to choose a top-up that have expired.
 fn housekeeping(desk: &Desk, clock: &Clock, config: &Config) -> Job {
     let (store, clock) = (desk.store().clone(), clock.clone());
     let hours = config.jobs.idempotency_hours;
+    let days = config.webhooks.keep_days;
     Job {
         name: "housekeeping",
         every: Duration::from_secs(config.jobs.housekeeping_every_s),
@@ -377,7 +382,10 @@ fn housekeeping(desk: &Desk, clock: &Clock, config: &Config) -> Job {
                 let before = clock.now().plus_seconds(-HUNTS_DAYS * 86_400);
                 let hunts = hunts::forget(&mut tx, before, BATCH).await?;
                 let links = top_ups::forget(&mut tx, clock.now(), BATCH).await?;
-                let most = keys.max(u64::try_from(hunts).unwrap_or(0)).max(links);
+                let before = clock.now().plus_seconds(-days.saturating_mul(86_400));
+                let sent = webhooks::forget(&mut tx, before, BATCH).await?;
+                let hunts = u64::try_from(hunts).unwrap_or(0);
+                let most = keys.max(hunts).max(links).max(sent);
                 tx.commit().await.map_err(StoreError::from)?;
                 Ok::<_, JobError>(progress(i64::try_from(most).unwrap_or(BATCH)))
             })

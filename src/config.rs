@@ -13,6 +13,7 @@ mod node;
 mod operators;
 mod pagopa;
 mod pay;
+mod portal;
 mod services;
 
 use std::path::{Path, PathBuf};
@@ -29,6 +30,7 @@ pub use node::{Node, Proxy, ProxyFormat, Tls};
 pub use operators::OperatorConfig;
 pub use pagopa::{Aca, Checkout, ReceiptSearch};
 pub use pay::Pay;
+pub use portal::{Rates, Webhooks};
 pub use services::{CatalogueConfig, ServiceConfig};
 
 /// The text of `config/pagomensa.toml`.
@@ -58,6 +60,10 @@ pub struct Config {
     pub receipt_search: ReceiptSearch,
     /// Mails to payers.
     pub mail: Mail,
+    /// What portals are told of.
+    pub webhooks: Webhooks,
+    /// How much portals may ask.
+    pub rates: Rates,
     /// The journal of exchanges.
     pub journal: Journal,
     /// The jobs.

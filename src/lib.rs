@@ -14,6 +14,7 @@
 //! * [`web`]: the REST API for the portals, its documentation, the health checks, the metrics.
 //! * [`ledger`]: brings what is owed to the meal ledger, again and again until it has it.
 //! * [`mail`]: brings mails to the mail server.
+//! * [`webhooks`]: calls the portals when something has happened.
 //! * [`platform`]: pagoPA's REST services: one way to call them, at their pace.
 //! * [`job`]: runs what must be done although nobody is asking.
 //! * [`desk`]: the only place where money moves: reads, asks the domain, writes, commits.
@@ -25,7 +26,8 @@
 //!
 //! # Who may import whom
 //!
-//! `main → cli → app → { channel, ledger, mail, web, job } → desk → { store, wire } → domain`; the rails
+//! `main → cli → app → { channel, ledger, mail, webhooks, web, job } → desk → { store, wire } →
+//! domain`; the rails
 //! that call pagoPA's services stand on `platform`, which stands on the desk. Whoever stands on the
 //! left may use whatever stands further right, never the other way round; a rail never imports
 //! another rail or `web`. [`config`], [`clock`], [`log`], [`metrics`] and [`point`] may be held by
@@ -75,4 +77,5 @@ pub mod platform;
 pub mod point;
 pub mod store;
 pub mod web;
+pub mod webhooks;
 pub mod wire;

@@ -36,6 +36,12 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "webhooks",
+        &[
+            "job", "platform", "desk", "store", "domain", "config", "clock", "metrics", "point",
+        ],
+    ),
+    (
         "mail",
         &[
             "job", "platform", "desk", "store", "domain", "config", "clock", "metrics", "point",
@@ -57,8 +63,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "channel", "web", "ledger", "mail", "job", "platform", "desk", "store", "wire",
-            "domain", "config", "clock", "metrics",
+            "channel", "web", "webhooks", "ledger", "mail", "job", "platform", "desk", "store",
+            "wire", "domain", "config", "clock", "metrics",
         ],
     ),
     (

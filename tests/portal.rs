@@ -236,6 +236,15 @@ engines! {
             ("GET", "/api/v1/exchanges"),
             ("GET", "/api/v1/exchanges/{id}"),
             ("GET", "/api/v1/receipt-hunts"),
+            ("GET", "/api/v1/events"),
+            ("POST", "/api/v1/webhook-endpoints"),
+            ("GET", "/api/v1/webhook-endpoints"),
+            ("GET", "/api/v1/webhook-endpoints/{id}"),
+            ("PATCH", "/api/v1/webhook-endpoints/{id}"),
+            ("DELETE", "/api/v1/webhook-endpoints/{id}"),
+            ("POST", "/api/v1/webhook-endpoints/{id}/rotate-secret"),
+            ("GET", "/api/v1/webhook-deliveries"),
+            ("POST", "/api/v1/webhook-deliveries/{id}/resend"),
         ];
         // Every route of the document stands in this table: a new one does not pass unseen.
         let document = world.web(Request::get("/api/v1/openapi.json").body(Body::empty()).unwrap()).await.json;

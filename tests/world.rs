@@ -186,6 +186,12 @@ impl World {
         config.database.url = database.url.clone().into();
         config.database.readers = 2;
         config.node.tls.enabled = false;
+        config.webhooks.gather_ms = 0;
+        if !overrides.contains("[rates]") {
+            // The clock stands still: no measure would ever be filled again.
+            config.rates.requests_per_minute = 0;
+            config.rates.failures_per_minute = 0;
+        }
         config.ledger.url = format!("http://{}/ledger", ledger.addr());
         config.ledger.token = LEDGER_TOKEN.to_owned().into();
         config.pay.link_key = LINK_KEY.to_owned().into();

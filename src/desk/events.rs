@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Desk, DeskError};
+use super::{Desk, DeskError, webhooks};
 use crate::clock::Ids;
 use crate::domain::day::Instant;
 use crate::domain::debt::{Debt, DebtState, PublicState};
@@ -11,7 +11,8 @@ use crate::domain::event::{Event, EventKind};
 use crate::domain::ids::{EventId, PaymentId};
 use crate::domain::party::CreditorCode;
 use crate::domain::payment::{Collection, Payment};
-use crate::store::events;
+use crate::point;
+use crate::store::{StoreError, events};
 
 /// Events that are given their place in one transaction: receipts wait for no longer than that takes.
 const BATCH: i64 = 500;
@@ -112,17 +113,23 @@ fn paid(id: &PaymentId, collection: &Collection) -> Value {
 }
 
 impl Desk {
-    /// Gives events their place, at most a batch; whether there may be more.
+    /// Gives events their place, at most a batch, and owes them to the endpoints that want to hear of
+    /// them; whether there may be more.
     ///
     /// # Errors
     /// The store failed.
-    pub async fn number_events(&self) -> Result<bool, DeskError> {
+    pub async fn number_events(&self, now: Instant) -> Result<bool, DeskError> {
         if !events::is_waiting(&mut *self.store.read().await?).await? {
             return Ok(false);
         }
         let mut tx = self.store.write().await?;
         let placed = events::number(&mut tx, BATCH).await?;
-        tx.commit().await.map_err(crate::store::StoreError::from)?;
+        let is_owed = webhooks::owe(&mut tx, &self.ids, &placed, now).await?;
+        point::reach("events.before_commit");
+        tx.commit().await.map_err(StoreError::from)?;
+        if is_owed {
+            self.happened.notify_one();
+        }
         Ok(i64::try_from(placed.len()).is_ok_and(|count| count == BATCH))
     }
 
@@ -136,9 +143,10 @@ impl Desk {
         creditor: &CreditorCode,
         after: Option<&EventId>,
         limit: i64,
+        now: Instant,
     ) -> Result<Option<Vec<Event>>, DeskError> {
         // Whoever has just done something finds it here, without waiting for the job.
-        self.number_events().await?;
+        self.number_events(now).await?;
         let mut conn = self.store.read().await?;
         let position = match after {
             None => 0,

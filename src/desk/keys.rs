@@ -21,6 +21,12 @@ pub enum Scope {
     NoticesWrite,
     /// Read the exceptions.
     ExceptionsRead,
+    /// Read events.
+    EventsRead,
+    /// Register endpoints for webhooks, and send deliveries again.
+    WebhooksWrite,
+    /// Read statements of account.
+    StatementsRead,
     /// Read the journal of exchanges with its messages. Never given unless it is asked for: the
     /// messages hold personal data.
     Audit,
@@ -28,18 +34,24 @@ pub enum Scope {
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Scope; 4] = [
+    pub const ALL: [Scope; 7] = [
         Scope::NoticesRead,
         Scope::NoticesWrite,
         Scope::ExceptionsRead,
+        Scope::EventsRead,
+        Scope::WebhooksWrite,
+        Scope::StatementsRead,
         Scope::Audit,
     ];
 
     /// What a portal needs: the scopes of a key for which none are named.
-    pub const USUAL: [Scope; 3] = [
+    pub const USUAL: [Scope; 6] = [
         Scope::NoticesRead,
         Scope::NoticesWrite,
         Scope::ExceptionsRead,
+        Scope::EventsRead,
+        Scope::WebhooksWrite,
+        Scope::StatementsRead,
     ];
 
     /// The word on the command line and in the store.
@@ -48,6 +60,9 @@ impl Scope {
             Scope::NoticesRead => "notices:read",
             Scope::NoticesWrite => "notices:write",
             Scope::ExceptionsRead => "exceptions:read",
+            Scope::EventsRead => "events:read",
+            Scope::WebhooksWrite => "webhooks:write",
+            Scope::StatementsRead => "statements:read",
             Scope::Audit => "audit",
         }
     }

@@ -15,6 +15,7 @@ pub mod keys;
 pub mod mails;
 pub mod once;
 pub mod top_ups;
+pub mod webhooks;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -73,6 +74,12 @@ pub enum DeskError {
     /// More is waiting than we take.
     #[error("too much is waiting")]
     Overloaded,
+    /// There are as many as there may be.
+    #[error("there are {0} already")]
+    TooMany(usize),
+    /// The endpoint is not called any more.
+    #[error("the endpoint is not called any more")]
+    Silent,
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),

@@ -48,11 +48,15 @@ pub enum CaseCode {
     ReceiptMissing,
     /// The mail server refuses a mail for good.
     MailRefused,
+    /// An endpoint of a portal has not taken an event for days.
+    WebhookGivenUp,
+    /// An endpoint of a portal is not called any more.
+    WebhookDisabled,
 }
 
 impl CaseCode {
     /// All codes, for tables and their tests.
-    pub const ALL: [CaseCode; 21] = [
+    pub const ALL: [CaseCode; 23] = [
         CaseCode::UnknownNotice,
         CaseCode::SecondPayment,
         CaseCode::CancelledNotice,
@@ -74,6 +78,8 @@ impl CaseCode {
         CaseCode::AcaRefused,
         CaseCode::ReceiptMissing,
         CaseCode::MailRefused,
+        CaseCode::WebhookGivenUp,
+        CaseCode::WebhookDisabled,
     ];
 
     /// The stable word in the API and in the store.
@@ -100,6 +106,8 @@ impl CaseCode {
             CaseCode::AcaRefused => "aca_refused",
             CaseCode::ReceiptMissing => "receipt_missing",
             CaseCode::MailRefused => "mail_refused",
+            CaseCode::WebhookGivenUp => "webhook_given_up",
+            CaseCode::WebhookDisabled => "webhook_disabled",
         }
     }
 
@@ -171,6 +179,12 @@ impl CaseCode {
             }
             CaseCode::MailRefused => {
                 "Il server di posta ha rifiutato un messaggio al pagatore: non sarà inviato di nuovo. Verificare l'indirizzo."
+            }
+            CaseCode::WebhookGivenUp => {
+                "Il portale non ha accettato per giorni la notifica di un evento: non sarà inviata di nuovo, ma resta nell'elenco degli eventi."
+            }
+            CaseCode::WebhookDisabled => {
+                "Il portale non risponde da giorni alle notifiche, o non le vuole più: l'indirizzo è stato disattivato."
             }
         }
     }

@@ -3,6 +3,7 @@
 //! Nothing here waits, reads a clock, opens a file or speaks SQL. Each function takes the facts it
 //! decides on as arguments, so that its rule can be read, and tested, as a table.
 
+pub mod address;
 pub mod case;
 pub mod checkout;
 pub mod creditor;

@@ -29,6 +29,7 @@ pub(super) struct Measures {
     pub(super) answers: IntCounterVec,
     pub(super) receipts: IntCounterVec,
     pub(super) cases: IntCounterVec,
+    pub(super) webhooks: IntCounterVec,
     pub(super) given_up: IntCounter,
     pub(super) store_errors: IntCounterVec,
     pub(super) job_runs: IntCounterVec,
@@ -115,6 +116,12 @@ impl Measures {
                 "pagomensa_receipts_total",
                 "Receipts that were answered after a commit: recorded, repeated, conflict, kept \
                  or refused (shown to finance, nothing booked) or foreign.",
+                &["result"],
+            )?,
+            webhooks: counters(
+                "pagomensa_webhook_calls_total",
+                "Calls of the portals' endpoints: delivered, postponed (it will be tried again) or \
+                 failed (given up).",
                 &["result"],
             )?,
             cases: counters(

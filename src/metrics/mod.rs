@@ -125,6 +125,11 @@ impl Metrics {
         self.0.receipts.with_label_values(&[result]).inc();
     }
 
+    /// A call of a portal's endpoint has ended so.
+    pub fn webhook(&self, result: &'static str) {
+        self.0.webhooks.with_label_values(&[result]).inc();
+    }
+
     /// A case was opened for the finance office.
     pub fn case(&self, code: &'static str) {
         self.0.cases.with_label_values(&[code]).inc();

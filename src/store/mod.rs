@@ -37,6 +37,7 @@ pub mod sequences;
 pub mod sheet;
 pub mod statement;
 pub mod top_ups;
+pub mod webhooks;
 
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;

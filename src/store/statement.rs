@@ -99,7 +99,7 @@ impl Bulk {
 pub fn all() -> Vec<Statement> {
     use super::{
         cases, chains, checkouts, debts, documents, entries, events, exchanges, hunts, idempotency,
-        keys, leases, lines, mails, payments, positions, rates, sequences, top_ups,
+        keys, leases, lines, mails, payments, positions, rates, sequences, top_ups, webhooks,
     };
     let single = [
         ("statement", STATEMENTS),
@@ -121,6 +121,7 @@ pub fn all() -> Vec<Statement> {
         ("rates", rates::STATEMENTS),
         ("sequences", sequences::STATEMENTS),
         ("top_ups", top_ups::STATEMENTS),
+        ("webhooks", webhooks::STATEMENTS),
     ];
     let many = [
         ("checkouts", checkouts::bulks()),
@@ -138,6 +139,7 @@ pub fn all() -> Vec<Statement> {
         ("events", events::sheets()),
         ("exchanges", exchanges::sheets()),
         ("payments", payments::sheets()),
+        ("webhooks", webhooks::sheets()),
     ];
     let single = single.into_iter().flat_map(|(file, statements)| {
         statements.iter().map(move |(name, sql)| Statement {

@@ -140,6 +140,15 @@ impl<'v> Object<'v> {
         }
     }
 
+    /// True or false; nothing when it is missing.
+    pub(super) fn flag(&mut self, form: &mut Form, field: &'static str) -> Option<bool> {
+        let flag = self.value(field)?.as_bool();
+        if flag.is_none() {
+            form.wrong(self.name(field), Wrong::NotFlag);
+        }
+        flag
+    }
+
     /// Notes a field as one that may be there and is not read.
     pub(super) fn skip(&mut self, field: &'static str) {
         self.known.push(field);

@@ -11,6 +11,7 @@ mod fields;
 mod health;
 mod json;
 mod language;
+mod limits;
 mod metrics;
 pub mod pay;
 mod portal;
@@ -42,6 +43,7 @@ use crate::desk::checkouts::Checkouts;
 use crate::metrics::Metrics;
 use crate::wire::links::Links;
 
+use limits::Limits;
 pub use print::{PrintError, Printer};
 use problem::Problem;
 
@@ -55,6 +57,7 @@ pub struct Web {
     checkouts: Checkouts,
     links: Arc<Links>,
     pay: Arc<pay::Pay>,
+    private_addresses: bool,
 }
 
 /// Makes ids for requests that come without one.
@@ -77,19 +80,21 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub fn router(
     desk: Desk,
     clock: Clock,
-    config: config::Web,
-    metrics: config::Metrics,
+    settings: &config::Config,
     printer: Arc<dyn Printer>,
     checkouts: Checkouts,
     links: Links,
     pay: pay::Pay,
 ) -> Router {
+    let (config, metrics) = (settings.web.clone(), settings.metrics.clone());
     let counted = desk.metrics().clone();
     let ids = RequestIds {
         ids: desk.ids().clone(),
         clock: clock.clone(),
     };
     let timeout = Duration::from_secs(config.timeout_s);
+    let shared = config.shared_addresses.clone();
+    let limits = Limits::new(clock.clone(), &settings.rates, shared);
     let web = Web {
         desk,
         clock,
@@ -98,6 +103,7 @@ pub fn router(
         checkouts,
         links: Arc::new(links),
         pay: Arc::new(pay),
+        private_addresses: settings.webhooks.private_addresses,
     };
     let (api, document) = portal::router(web.clone());
     let docs = SwaggerUi::new("/api/docs")
@@ -109,7 +115,7 @@ pub fn router(
         .merge(checkout::router(web.clone()))
         .merge(metrics::router(web.clone(), metrics))
         .merge(pay::router(web))
-        .merge(api)
+        .merge(api.layer(from_fn_with_state(limits, limits::limit)))
         .merge(docs)
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })

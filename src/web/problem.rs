@@ -78,6 +78,15 @@ impl Problem {
         )
     }
 
+    pub(super) fn too_many_requests() -> Problem {
+        Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_requests",
+            "Troppe richieste: riprovare tra poco.",
+            "Too many requests: try again shortly.",
+        )
+    }
+
     pub(super) fn missing_scope(scope: &str) -> Problem {
         Problem::new(
             StatusCode::FORBIDDEN,
@@ -351,6 +360,19 @@ impl From<DeskError> for Problem {
                 "external_id_conflict",
                 "external_id appartiene già a un avviso con altro contenuto.",
                 "external_id belongs to a notice with other content.",
+            ),
+            DeskError::TooMany(most) => Problem::new(
+                StatusCode::CONFLICT,
+                "too_many",
+                "Il numero massimo è già raggiunto.",
+                "There are as many as there may be.",
+            )
+            .with_detail(most.to_string()),
+            DeskError::Silent => Problem::new(
+                StatusCode::CONFLICT,
+                "endpoint_disabled",
+                "L'indirizzo è disattivato o eliminato.",
+                "The endpoint is disabled or deleted.",
             ),
             DeskError::Numbers(_) | DeskError::Overloaded | DeskError::Store(_) => {
                 tracing::error!(

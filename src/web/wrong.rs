@@ -54,6 +54,10 @@ pub(super) enum Wrong {
     Expired,
     NotPublished,
     NotAReturnUrl,
+    NotFlag,
+    Url,
+    UrlBare,
+    UrlPrivate,
 }
 
 impl From<AmountError> for Wrong {
@@ -106,6 +110,10 @@ impl Wrong {
             Wrong::Expired => "expired",
             Wrong::NotPublished => "not_published",
             Wrong::NotAReturnUrl => "not_registered",
+            Wrong::NotFlag => "wrong_type",
+            Wrong::Url => "invalid_url",
+            Wrong::UrlBare => "not_https",
+            Wrong::UrlPrivate => "private_address",
         }
     }
 
@@ -214,6 +222,16 @@ impl Wrong {
             Wrong::NotAReturnUrl => text(
                 "non è un indirizzo https sotto uno di quelli registrati per l'ente",
                 "is not an https address below one of those registered for the creditor",
+            ),
+            Wrong::NotFlag => text("deve essere true o false", "must be true or false"),
+            Wrong::Url => text(
+                "non è un indirizzo web senza utente, password e frammento",
+                "is not a web address without user, password and fragment",
+            ),
+            Wrong::UrlBare => text("l'indirizzo deve essere https", "the address must be https"),
+            Wrong::UrlPrivate => text(
+                "l'indirizzo porta in una rete privata",
+                "the address leads into a private network",
             ),
             Wrong::NotANumber(most) => match language {
                 Language::Italian => format!("deve essere un numero da 1 a {most}"),

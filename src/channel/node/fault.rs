@@ -123,6 +123,8 @@ impl From<DeskError> for Fault {
             DeskError::NotFound => Fault::from(Refusal::Unknown),
             DeskError::KeyReused
             | DeskError::ExternalIdTaken
+            | DeskError::TooMany(_)
+            | DeskError::Silent
             | DeskError::Numbers(_)
             | DeskError::Overloaded
             | DeskError::Store(_) => {

@@ -47,6 +47,10 @@ pub(super) enum Denied {
     /// The key may not do this
     #[response(status = 403, content_type = "application/problem+json")]
     NotAllowed(ProblemBody),
+    /// Too many requests with this key, or wrong keys from this address: try again after
+    /// `Retry-After` seconds
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooMany(ProblemBody),
     /// Try again shortly
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(ProblemBody),

@@ -3,6 +3,7 @@
 mod changes;
 mod checkouts;
 mod common;
+mod events;
 mod exceptions;
 mod exchanges;
 mod hunts;
@@ -14,6 +15,7 @@ mod request;
 mod schema;
 mod shares;
 mod top_ups;
+mod webhooks;
 
 use axum::Router;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
@@ -40,6 +42,8 @@ use super::Web;
     tags(
         (name = "notices", description = "Payment notices and their state"),
         (name = "checkouts", description = "Sending a payer to Checkout, pagoPA's payment page"),
+        (name = "events", description = "What has happened, in order"),
+        (name = "webhooks", description = "Being called when something has happened"),
         (name = "exceptions", description = "What waits for the finance office"),
         (name = "exchanges", description = "The journal of events: what was asked and answered")
     )
@@ -74,7 +78,13 @@ pub(super) fn router(web: Web) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(exceptions::list))
         .routes(routes!(exchanges::list))
         .routes(routes!(exchanges::read))
-        .routes(routes!(hunts::list));
+        .routes(routes!(hunts::list))
+        .routes(routes!(events::list))
+        .routes(routes!(webhooks::create, webhooks::list))
+        .routes(routes!(webhooks::read, webhooks::change, webhooks::delete))
+        .routes(routes!(webhooks::rotate))
+        .routes(routes!(webhooks::deliveries))
+        .routes(routes!(webhooks::resend));
     OpenApiRouter::with_openapi(Document::openapi())
         .nest("/api/v1", routes)
         .with_state(web)
