@@ -15,6 +15,7 @@ use crate::clock::{Clock, Ids};
 use crate::config::{Config, ConfigError};
 use crate::desk::checkouts::{Carts, Checkouts};
 use crate::desk::journal::retention::prune;
+use crate::desk::payments::Proof;
 use crate::desk::{Desk, Tasks};
 use crate::domain::creditor::{Creditor, Register};
 use crate::domain::debt::Debt;
@@ -256,6 +257,10 @@ impl web::Printer for Press {
             language,
             Parts::default(),
         )?)
+    }
+
+    fn receipt(&self, creditor: &Creditor, proof: &Proof) -> Result<Vec<u8>, web::PrintError> {
+        Ok(Press::receipt(self, creditor, proof)?)
     }
 }
 

@@ -32,6 +32,7 @@ mod mails;
 mod metrics;
 mod node;
 mod operators;
+mod papers;
 mod pki;
 mod portal;
 mod postgres;

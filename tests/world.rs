@@ -414,6 +414,11 @@ impl World {
         self.web(request.unwrap()).await
     }
 
+    /// A request at the web listener whose answer may be anything.
+    pub async fn fetch(&self, request: Request<Body>) -> Response<Body> {
+        self.web.clone().oneshot(request).await.unwrap()
+    }
+
     /// Any request at the web listener.
     pub async fn web(&self, request: Request<Body>) -> Answer {
         let response = self.web.clone().oneshot(request).await.unwrap();

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{Outcome, Reported, answer};
 use crate::channel::checkout;
 use crate::channel::node::tls;
+use crate::channel::notice_pdf::Press;
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError};
 use crate::domain::day::Instant;
@@ -84,6 +85,7 @@ pub(super) async fn run(reported: &Reported) -> Outcome {
     let findings = [
         Finding::of("configuration", mistakes(config.register().map(drop))),
         Finding::of("creditors", creditors(&config)),
+        Finding::of("letterheads", letterheads(&config)),
         Finding::of("ledger token", token(&config)),
         archive(&config),
         hunter(&config),
@@ -116,6 +118,19 @@ fn mistakes(checked: Result<(), ConfigError>) -> Vec<String> {
         Err(ConfigError::Mistakes(mistakes)) => mistakes.iter().map(ToString::to_string).collect(),
         Err(error @ ConfigError::Unreadable { .. }) => vec![error.to_string()],
     }
+}
+
+/// What the creditors' papers show, drawn once.
+fn letterheads(config: &Config) -> Vec<String> {
+    // Mistakes of the register are told already.
+    let Ok(register) = config.register() else {
+        return vec![];
+    };
+    Press::new(&register)
+        .err()
+        .map(|error| error.to_string())
+        .into_iter()
+        .collect()
 }
 
 fn creditors(config: &Config) -> Vec<String> {

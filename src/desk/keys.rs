@@ -19,6 +19,8 @@ pub enum Scope {
     NoticesRead,
     /// Create and cancel notices.
     NoticesWrite,
+    /// Read payments and their receipts.
+    PaymentsRead,
     /// Read the exceptions.
     ExceptionsRead,
     /// Read events.
@@ -34,9 +36,10 @@ pub enum Scope {
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Scope; 7] = [
+    pub const ALL: [Scope; 8] = [
         Scope::NoticesRead,
         Scope::NoticesWrite,
+        Scope::PaymentsRead,
         Scope::ExceptionsRead,
         Scope::EventsRead,
         Scope::WebhooksWrite,
@@ -45,9 +48,10 @@ impl Scope {
     ];
 
     /// What a portal needs: the scopes of a key for which none are named.
-    pub const USUAL: [Scope; 6] = [
+    pub const USUAL: [Scope; 7] = [
         Scope::NoticesRead,
         Scope::NoticesWrite,
+        Scope::PaymentsRead,
         Scope::ExceptionsRead,
         Scope::EventsRead,
         Scope::WebhooksWrite,
@@ -59,6 +63,7 @@ impl Scope {
         match self {
             Scope::NoticesRead => "notices:read",
             Scope::NoticesWrite => "notices:write",
+            Scope::PaymentsRead => "payments:read",
             Scope::ExceptionsRead => "exceptions:read",
             Scope::EventsRead => "events:read",
             Scope::WebhooksWrite => "webhooks:write",

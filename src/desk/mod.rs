@@ -14,6 +14,7 @@ pub mod journal;
 pub mod keys;
 pub mod mails;
 pub mod once;
+pub mod payments;
 pub mod top_ups;
 pub mod webhooks;
 

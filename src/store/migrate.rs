@@ -44,6 +44,7 @@ pub const FILES: &[File] = &[
     file!(8, "0008_top_up_links.sql", None),
     file!(9, "0009_mails.sql", None),
     file!(11, "0011_events.sql", None),
+    file!(13, "0013_payments.sql", None),
 ];
 
 impl File {

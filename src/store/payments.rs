@@ -1,5 +1,7 @@
 //! Payments: one row for each reference of a rail, written once.
 
+pub mod books;
+
 use sqlx::any::AnyRow;
 
 use super::sheet::{Rows, sheets};
@@ -70,14 +72,18 @@ pub(super) fn known(row: &AnyRow) -> Result<(Reference, Known), StoreError> {
         is_confirmed: columns.optional_text("confirmed_at")?.is_some(),
         notice: columns.parsed("notice_number", NoticeNumber::parse)?,
         notice_creditor: columns.parsed("notice_creditor", CreditorCode::parse)?,
-        outcome: columns.parsed("outcome", |text| match text {
-            "paid" => Ok(Outcome::Paid),
-            "failed" => Ok(Outcome::Failed),
-            _ => Err(()),
-        })?,
+        outcome: columns.parsed("outcome", outcome)?,
         amount: columns.cents("amount_cents")?,
     };
     Ok((reference, payment))
+}
+
+fn outcome(text: &str) -> Result<Outcome, ()> {
+    match text {
+        "paid" => Ok(Outcome::Paid),
+        "failed" => Ok(Outcome::Failed),
+        _ => Err(()),
+    }
 }
 
 /// The payments whose message we had found and whose own has come now, for [`CONFIRM`], which gives

@@ -117,6 +117,7 @@ pub fn all() -> Vec<Statement> {
         ("leases", leases::STATEMENTS),
         ("lines", lines::STATEMENTS),
         ("mails", mails::STATEMENTS),
+        ("payments", payments::books::STATEMENTS),
         ("positions", positions::STATEMENTS),
         ("rates", rates::STATEMENTS),
         ("sequences", sequences::STATEMENTS),

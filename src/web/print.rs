@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::problem::Problem;
+use crate::desk::payments::Proof;
 use crate::domain::creditor::Creditor;
 use crate::domain::debt::Debt;
 use crate::domain::print::Language;
@@ -28,6 +29,12 @@ pub trait Printer: Debug + Send + Sync {
         debt: &Debt,
         language: Language,
     ) -> Result<Vec<u8>, PrintError>;
+
+    /// The receipt of a payment.
+    ///
+    /// # Errors
+    /// [`PrintError`]: never because of what is printed.
+    fn receipt(&self, creditor: &Creditor, proof: &Proof) -> Result<Vec<u8>, PrintError>;
 }
 
 /// Prints beside the tasks that answer requests, and answers with the paper.

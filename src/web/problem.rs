@@ -259,6 +259,15 @@ impl Problem {
         )
     }
 
+    pub(super) fn not_taken() -> Problem {
+        Problem::new(
+            StatusCode::CONFLICT,
+            "not_paid",
+            "Il pagamento non è andato a buon fine.",
+            "The money was not taken.",
+        )
+    }
+
     /// A paper could not be printed.
     pub(super) fn unprinted(error: &(dyn std::error::Error + 'static)) -> Problem {
         tracing::error!(error, "a paper could not be printed");

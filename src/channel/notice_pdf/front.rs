@@ -15,6 +15,14 @@ const MIDDLE: i32 = 10_800;
 /// The side of both codes (annex 2: 25 mm).
 pub(super) const CODE_SIDE: i32 = 2_500;
 
+/// Where the logo stands (annex 2: 30 mm).
+pub(super) const LOGO: Area = Area {
+    x: 17_000,
+    y: LEFT,
+    width: 3_000,
+    height: 3_000,
+};
+
 const HEADING: Style = Style::new(Face::Bold, 340);
 pub(super) const LABEL: Style = Style::new(Face::Regular, 265);
 pub(super) const VALUE: Style = Style::new(Face::Bold, 340);
@@ -70,14 +78,8 @@ pub(super) fn head(notice: &Notice<'_>, sheet: &mut Sheet<'_>, role: Role) {
     let title = Style::new(Face::Bold, 640);
     sheet.text(role, None, area, title, &notice.debt.order.description);
     if let Some(logo) = notice.logo {
-        let area = Area {
-            x: 17_000,
-            y: LEFT,
-            width: 3_000,
-            height: 3_000,
-        };
         let words = format!("Logo: {}", notice.creditor.name);
-        sheet.picture(area, logo, &words);
+        sheet.picture(LOGO, logo, &words);
     }
 }
 

@@ -8,14 +8,17 @@ mod codes;
 mod face;
 mod front;
 mod paper;
+mod parts;
+mod receipt;
 mod words;
 
 use std::collections::BTreeMap;
 
 use krilla::image::Image;
 
+use crate::desk::payments::Proof;
 use crate::domain::creditor::{Creditor, Register};
-use crate::domain::day::Day;
+use crate::domain::day::{Day, Instant};
 use crate::domain::debt::Debt;
 use crate::domain::party::CreditorCode;
 use crate::domain::print::{Instalment, Language, Logo, LogoFormat, MealLine};
@@ -100,18 +103,51 @@ impl Press {
             at: debt.created_at,
         })?;
         front::print(&notice, &mut paper)?;
+        parts::instalments(&notice, &mut paper)?;
+        parts::meals(&notice, &mut paper)?;
+        paper.finish()
+    }
+
+    /// The receipt of a payment, for the parent.
+    ///
+    /// # Errors
+    /// [`PdfError`]: a defect of ours.
+    pub fn receipt(&self, creditor: &Creditor, proof: &Proof) -> Result<Vec<u8>, PdfError> {
+        let title = format!("Ricevuta di pagamento {}", proof.payment.reference);
+        let mut paper = Paper::new(&Imprint {
+            title: &title,
+            author: &creditor.name,
+            at: proof.payment.recorded_at,
+        })?;
+        receipt::print(creditor, proof, self.logos.get(&creditor.code), &mut paper)?;
         paper.finish()
     }
 }
 
-/// Draws a logo on a paper of its own.
+/// Reads a logo, and draws it once on a paper of its own: what a paper refuses is known then.
 fn read(logo: &Logo) -> Result<Image, String> {
     let bytes = logo.bytes.to_vec().into();
     let image = match logo.format {
         LogoFormat::Png => Image::from_png(bytes, true)?,
         LogoFormat::Jpeg => Image::from_jpeg(bytes, true)?,
     };
-    Ok(image)
+    let draw = || {
+        let mut paper = Paper::new(&Imprint {
+            title: "Logo",
+            author: "PagoMensa",
+            at: Instant::from_millis(0),
+        })?;
+        paper.page("Logo", |sheet| {
+            sheet.picture(front::LOGO, &image, "Logo");
+            Ok(())
+        })?;
+        paper.finish()
+    };
+    match draw() {
+        Ok(_) => Ok(image),
+        Err(PdfError::Layout(why)) => Err(why),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// A notice that is being printed.

@@ -27,14 +27,17 @@ use super::PdfError;
 use super::face::{Cut, Face, Faces, faces};
 use crate::domain::day::Instant;
 
-/// An A4 sheet.
-pub(super) const WIDTH: i32 = 21_000;
-/// An A4 sheet.
-pub(super) const HEIGHT: i32 = 29_700;
+/// How wide an A4 sheet is.
+const WIDTH: i32 = 21_000;
 /// Points in a hundredth of a millimetre.
 const SCALE: f32 = 0.028_346_457;
 /// A4 in points.
 const A4: (f32, f32) = (595.275_6, 841.889_8);
+
+/// How small a text may become before it is cut, in tenths of its size.
+const SMALLEST: i32 = 7;
+/// The sizes that are tried, in tenths.
+const SMALLER: [i32; 4] = [10, 9, 8, SMALLEST];
 
 /// The colours of the model (annex 2, colours). The grey of the second language is darker than
 /// there, so that it can be read by everybody (WCAG 1.4.3).
@@ -44,7 +47,6 @@ pub(super) enum Ink {
     Grey,
     Light,
     Blue,
-    White,
 }
 
 impl Ink {
@@ -54,7 +56,6 @@ impl Ink {
             Ink::Grey => (0x5A, 0x5A, 0x5A),
             Ink::Light => (0xEC, 0xEC, 0xEC),
             Ink::Blue => (0, 0x66, 0xCC),
-            Ink::White => (0xFF, 0xFF, 0xFF),
         };
         Fill {
             paint: rgb::Color::new(red, green, blue).into(),
@@ -83,6 +84,13 @@ impl Style {
 
     pub(super) const fn ink(self, ink: Ink) -> Style {
         Style { ink, ..self }
+    }
+
+    fn tenths(self, tenths: i32) -> Style {
+        Style {
+            size: self.size * tenths / 10,
+            ..self
+        }
     }
 
     /// From one line to the next.
@@ -244,12 +252,6 @@ impl Sheet<'_> {
         self.faces.cut(face)
     }
 
-    /// How wide a text is.
-    pub(super) fn width(&self, style: Style, text: &str) -> i32 {
-        let cut = self.cut(style.face);
-        cut.width(&cut.showable(text), style.size)
-    }
-
     /// Groups what is written until the matching [`Sheet::close`].
     pub(super) fn open(&mut self, tag: impl Into<TagKind>) {
         self.open.push(TagGroup::new(tag));
@@ -258,6 +260,11 @@ impl Sheet<'_> {
     /// The head of a column.
     pub(super) fn open_head(&mut self) {
         self.open(Tag::TH(TableHeaderScope::Column));
+    }
+
+    /// The head of a row.
+    pub(super) fn open_row_head(&mut self) {
+        self.open(Tag::TH(TableHeaderScope::Row));
     }
 
     pub(super) fn close(&mut self) {
@@ -306,8 +313,8 @@ impl Sheet<'_> {
         self.surface.end_tagged();
     }
 
-    /// One line that begins at `x` with its letters standing on `y`, cut where it would be wider
-    /// than `width`.
+    /// One line that begins at `x` with its letters standing on `y`. Where it would be wider than
+    /// `width` it is written smaller, down to seven tenths, and then cut.
     pub(super) fn line(
         &mut self,
         role: Role,
@@ -316,10 +323,10 @@ impl Sheet<'_> {
         style: Style,
         text: &str,
     ) {
+        let (style, shown) = self.fitted(style, text, width);
         let cut = self.cut(style.face);
-        let shown = cut.shorten(&cut.showable(text), style.size, width);
         self.written(role, None, text, |surface| {
-            draw(surface, cut, style, (x, y), &shown)
+            draw(surface, cut, style, (x, y), &shown);
         });
     }
 
@@ -332,12 +339,26 @@ impl Sheet<'_> {
         style: Style,
         text: &str,
     ) {
+        let (style, shown) = self.fitted(style, text, width);
         let cut = self.cut(style.face);
-        let shown = cut.shorten(&cut.showable(text), style.size, width);
         let start = x - cut.width(&shown, style.size);
         self.written(role, None, text, |surface| {
             draw(surface, cut, style, (start, y), &shown);
         });
+    }
+
+    fn fitted(&self, style: Style, text: &str, width: i32) -> (Style, String) {
+        let cut = self.cut(style.face);
+        let shown = cut.showable(text);
+        let smaller = SMALLER.map(|tenths| style.tenths(tenths));
+        let fits = |style: &Style| cut.width(&shown, style.size) <= width;
+        match smaller.into_iter().find(fits) {
+            Some(style) => (style, shown),
+            None => {
+                let style = style.tenths(SMALLEST);
+                (style, cut.shorten(&shown, style.size, width))
+            }
+        }
     }
 
     /// A text in an area, over several lines. Where it does not fit it is written smaller, down to
@@ -353,11 +374,8 @@ impl Sheet<'_> {
         let cut = self.cut(style.face);
         let shown = cut.showable(text);
         let mut fit = (style, vec![]);
-        for tenths in [10, 9, 8, 7] {
-            let style = Style {
-                size: style.size * tenths / 10,
-                ..style
-            };
+        for tenths in SMALLER {
+            let style = style.tenths(tenths);
             fit = (style, cut.lines(&shown, style.size, area.width));
             let count = i32::try_from(fit.1.len()).unwrap_or(i32::MAX);
             if count.saturating_mul(style.leading()) <= area.height {

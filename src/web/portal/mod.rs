@@ -10,6 +10,7 @@ mod hunts;
 mod notices;
 mod page;
 mod papers;
+mod payments;
 mod query;
 mod request;
 mod schema;
@@ -44,6 +45,7 @@ use super::Web;
         (name = "checkouts", description = "Sending a payer to Checkout, pagoPA's payment page"),
         (name = "events", description = "What has happened, in order"),
         (name = "webhooks", description = "Being called when something has happened"),
+        (name = "payments", description = "Money that has come, and receipts for parents"),
         (name = "exceptions", description = "What waits for the finance office"),
         (name = "exchanges", description = "The journal of events: what was asked and answered")
     )
@@ -75,6 +77,9 @@ pub(super) fn router(web: Web) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(papers::notice))
         .routes(routes!(checkouts::open))
         .routes(routes!(checkouts::read))
+        .routes(routes!(payments::list))
+        .routes(routes!(payments::read))
+        .routes(routes!(payments::receipt))
         .routes(routes!(exceptions::list))
         .routes(routes!(exchanges::list))
         .routes(routes!(exchanges::read))
