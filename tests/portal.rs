@@ -230,6 +230,9 @@ engines! {
             ("POST", "/api/v1/notices/{id}/cancel"),
             ("POST", "/api/v1/notices/{id}/paid-elsewhere"),
             ("GET", "/api/v1/notices/{id}/pdf"),
+            ("GET", "/api/v1/payments"),
+            ("GET", "/api/v1/payments/{id}"),
+            ("GET", "/api/v1/payments/{id}/receipt.pdf"),
             ("POST", "/api/v1/checkouts"),
             ("GET", "/api/v1/checkouts/{id}"),
             ("GET", "/api/v1/exceptions"),
@@ -305,7 +308,7 @@ engines! {
         };
         let reader = key(crate::world::TOWN, &[Scope::NoticesRead]).await;
         assert_eq!(call(&reader, "GET", "/api/v1/notices").await, (200, None));
-        for (method, path) in [("POST", "/api/v1/notices"), ("POST", "/api/v1/notices/x/cancel"), ("GET", "/api/v1/exceptions"), ("GET", "/api/v1/exchanges"), ("GET", "/api/v1/exchanges/x")] {
+        for (method, path) in [("POST", "/api/v1/notices"), ("POST", "/api/v1/notices/x/cancel"), ("GET", "/api/v1/exceptions"), ("GET", "/api/v1/payments"), ("GET", "/api/v1/payments/x/receipt.pdf"), ("GET", "/api/v1/exchanges"), ("GET", "/api/v1/exchanges/x")] {
             assert_eq!(call(&reader, method, path).await, (403, Some("missing_scope".to_owned())), "{path}");
         }
         let stranger = key("00000000000", &Scope::ALL).await;

@@ -5,7 +5,7 @@ use crate::domain::creditor::Creditor;
 use crate::domain::debt::Debt;
 use crate::domain::ids::PaymentId;
 use crate::domain::party::CreditorCode;
-use crate::store::payments::books::{self, BookedPayment, PaymentFilter};
+use crate::store::books::{self, BookedPayment, PaymentFilter};
 use crate::store::{debts, documents};
 use crate::wire::soap;
 

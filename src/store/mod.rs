@@ -12,6 +12,7 @@
 //! rows that come back.
 
 mod access;
+pub mod books;
 pub mod cases;
 pub mod chains;
 pub mod checkouts;

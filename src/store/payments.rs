@@ -1,7 +1,5 @@
 //! Payments: one row for each reference of a rail, written once.
 
-pub mod books;
-
 use sqlx::any::AnyRow;
 
 use super::sheet::{Rows, sheets};
@@ -78,7 +76,7 @@ pub(super) fn known(row: &AnyRow) -> Result<(Reference, Known), StoreError> {
     Ok((reference, payment))
 }
 
-fn outcome(text: &str) -> Result<Outcome, ()> {
+pub(super) fn outcome(text: &str) -> Result<Outcome, ()> {
     match text {
         "paid" => Ok(Outcome::Paid),
         "failed" => Ok(Outcome::Failed),

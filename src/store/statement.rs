@@ -98,11 +98,13 @@ impl Bulk {
 /// Every statement of the program.
 pub fn all() -> Vec<Statement> {
     use super::{
-        cases, chains, checkouts, debts, documents, entries, events, exchanges, hunts, idempotency,
-        keys, leases, lines, mails, payments, positions, rates, sequences, top_ups, webhooks,
+        books, cases, chains, checkouts, debts, documents, entries, events, exchanges, hunts,
+        idempotency, keys, leases, lines, mails, payments, positions, rates, sequences, top_ups,
+        webhooks,
     };
     let single = [
         ("statement", STATEMENTS),
+        ("books", books::STATEMENTS),
         ("cases", cases::STATEMENTS),
         ("chains", chains::STATEMENTS),
         ("checkouts", checkouts::STATEMENTS),
@@ -117,7 +119,6 @@ pub fn all() -> Vec<Statement> {
         ("leases", leases::STATEMENTS),
         ("lines", lines::STATEMENTS),
         ("mails", mails::STATEMENTS),
-        ("payments", payments::books::STATEMENTS),
         ("positions", positions::STATEMENTS),
         ("rates", rates::STATEMENTS),
         ("sequences", sequences::STATEMENTS),

@@ -128,8 +128,8 @@ impl Press {
 fn read(logo: &Logo) -> Result<Image, String> {
     let bytes = logo.bytes.to_vec().into();
     let image = match logo.format {
-        LogoFormat::Png => Image::from_png(bytes, true)?,
-        LogoFormat::Jpeg => Image::from_jpeg(bytes, true)?,
+        LogoFormat::Png => Image::from_png(bytes, false)?,
+        LogoFormat::Jpeg => Image::from_jpeg(bytes, false)?,
     };
     let draw = || {
         let mut paper = Paper::new(&Imprint {

@@ -16,7 +16,7 @@ use crate::desk::keys::Scope;
 use crate::domain::day::{Day, Instant};
 use crate::domain::ids::{DebtId, PaymentId};
 use crate::domain::payment::Outcome;
-use crate::store::payments::books::{BookedPayment, PaymentFilter};
+use crate::store::books::{BookedPayment, PaymentFilter};
 use crate::web::Web;
 use crate::web::print::print;
 use crate::web::problem::Problem;

@@ -178,7 +178,7 @@ fn booked(row: &AnyRow) -> Result<BookedPayment, StoreError> {
         reference: columns.text("reference")?,
         notice: columns.parsed("notice_number", NoticeNumber::parse)?,
         notice_creditor: columns.parsed("notice_creditor", CreditorCode::parse)?,
-        outcome: columns.parsed("outcome", super::outcome)?,
+        outcome: columns.parsed("outcome", super::payments::outcome)?,
         amount: columns.cents("amount_cents")?,
         own: columns.cents("own_cents")?,
         paid_at: columns.instant("paid_at")?,
