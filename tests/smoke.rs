@@ -174,6 +174,28 @@ fn the_readme_walks_one_payment_and_a_killed_demo_comes_back() {
     }
 }
 
+/// Every command of the guide for portals, one after the other.
+#[test]
+fn the_guide_leads_from_nothing_to_a_paid_notice() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let demo = Demo::start(&folder.path().join("demo"), free_port(), &log);
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/integration.md");
+    let guide = std::fs::read_to_string(file).unwrap();
+    let commands: Vec<&str> = guide
+        .split("```sh\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect();
+    let walked = shell(&commands.concat(), &demo);
+    let out = String::from_utf8_lossy(&walked.stdout);
+    let err = String::from_utf8_lossy(&walked.stderr);
+    assert!(walked.status.success(), "{out}\n{err}");
+    let lines: Vec<&str> = out.lines().collect();
+    assert!(lines.contains(&"notice.paid"), "{out}\n{err}");
+    assert!(lines.contains(&"the signature is good"), "{out}\n{err}");
+}
+
 #[test]
 fn a_folder_of_somebody_else_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();

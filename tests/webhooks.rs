@@ -11,11 +11,15 @@ use axum::response::{IntoResponse, Response};
 use openssl::hash::MessageDigest;
 use openssl::pkey::PKey;
 use openssl::sign::Signer;
+use pagomensa::desk::webhooks::EndpointChange;
+use pagomensa::domain::ids::EndpointId;
+use pagomensa::domain::party::CreditorCode;
+use pagomensa::store::Engine;
 use serde_json::{Value, json};
 
-use crate::engines::{engines, engines_with};
+use crate::engines::{Database, engines, engines_with};
 use crate::events::after;
-use crate::world::{World, receipt};
+use crate::world::{TOWN, World, receipt};
 
 /// What a portal has heard.
 #[derive(Debug, Clone)]
@@ -331,27 +335,53 @@ engines! {
     }
 }
 
-engines_with! {
-    "[webhooks]\nprivate_addresses = false";
-
-    async fn nobody_is_led_into_our_own_house(world: &World) {
-        let portal = Portal::default();
-        let url = portal.open().await;
-        for own in [url.as_str(), "https://localhost/", "https://10.0.0.1/", "https://[::1]/", "https://169.254.169.254/"] {
-            let answer = world.rest("POST", "/webhook-endpoints", Some(json!({"url": own}))).await;
-            assert_eq!((answer.status, &answer.json["errors"][0]["code"]), (422, &json!("private_address")), "{own}");
-        }
-        // One that was registered before it was forbidden.
-        let good = register(world, "https://portale.example/", json!([])).await;
-        let id = pagomensa::domain::ids::EndpointId::new(good["id"].as_str().unwrap());
-        let town = pagomensa::domain::party::CreditorCode::parse(crate::world::TOWN).unwrap();
-        let change = pagomensa::desk::webhooks::EndpointChange { url: Some(url), ..Default::default() };
-        world.app.desk().change_endpoint(&town, &id, &change, world.clock.now()).await.unwrap();
-        world.top_up().await;
-        world.run_jobs().await;
-        assert_eq!(portal.heard().len(), 0);
-        assert_eq!(deliveries(world, "owed").await[0]["last_error"], "the address is not allowed");
+async fn nobody_is_led_home(engine: Engine) {
+    let Some(database) = Database::fresh(engine).await else {
+        return;
+    };
+    let world = World::over(database, "").await;
+    let forbid = |config: &mut pagomensa::config::Config| config.webhooks.private_addresses = false;
+    let world = world.restarted_with(forbid).await;
+    let portal = Portal::default();
+    let url = portal.open().await;
+    for own in [
+        url.as_str(),
+        "https://localhost/",
+        "https://10.0.0.1/",
+        "https://[::1]/",
+        "https://169.254.169.254/",
+    ] {
+        let body = json!({"url": own});
+        let answer = world.rest("POST", "/webhook-endpoints", Some(body)).await;
+        let code = &answer.json["errors"][0]["code"];
+        assert_eq!((answer.status, code), (422, &json!("private_address")), "{own}");
     }
+    // One that was registered before it was forbidden.
+    let good = register(&world, "https://portale.example/", json!([])).await;
+    let id = EndpointId::new(good["id"].as_str().unwrap());
+    let town = CreditorCode::parse(TOWN).unwrap();
+    let change = EndpointChange {
+        url: Some(url),
+        ..EndpointChange::default()
+    };
+    let (desk, now) = (world.app.desk(), world.clock.now());
+    desk.change_endpoint(&town, &id, &change, now).await.unwrap();
+    world.top_up().await;
+    world.run_jobs().await;
+    assert_eq!(portal.heard().len(), 0);
+    let owed = deliveries(&world, "owed").await;
+    assert_eq!(owed[0]["last_error"], "the address is not allowed");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_led_into_our_own_house_sqlite() {
+    nobody_is_led_home(Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_led_into_our_own_house_postgres() {
+    nobody_is_led_home(Engine::Postgres).await;
 }
 
 engines_with! {
