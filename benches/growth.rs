@@ -72,7 +72,7 @@ fn main() -> ExitCode {
         let mut grows = false;
         for (name, engine) in [("sqlite", Engine::Sqlite), ("postgres", Engine::Postgres)] {
             if options.engines.iter().any(|wanted| wanted == name) {
-                grows |= measure(engine, &options).await;
+                grows |= Box::pin(measure(engine, &options)).await;
             }
         }
         grows

@@ -282,7 +282,7 @@ impl Checkouts {
             items: debts
                 .iter()
                 .map(|debt| Item {
-                    notice: debt.notice.clone(),
+                    notice: debt.notice,
                     amount: debt.order.amount,
                     description: description(creditor, debt),
                 })
