@@ -11,7 +11,8 @@
 //!   [`channel::aca`] feeds its archive of notices, [`channel::checkout`] sends payers to its payment
 //!   page, [`channel::receipts`] looks for receipts that
 //!   have not come, [`channel::fdr`] reads the file of a reporting flow, so far for `qualify` alone.
-//! * [`web`]: the REST API for the portals, its documentation, the health checks, the metrics.
+//! * [`web`]: the REST API for the portals, the pages for parents, the documentation, the health checks,
+//!   the metrics.
 //! * [`ledger`]: brings what is owed to the meal ledger, again and again until it has it.
 //! * [`mail`]: brings mails to the mail server.
 //! * [`webhooks`]: calls the portals when something has happened.

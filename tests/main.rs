@@ -16,6 +16,7 @@
 )]
 
 mod aca;
+mod browser;
 mod changes;
 mod check;
 mod checkout;
@@ -33,6 +34,7 @@ mod metrics;
 mod node;
 mod operators;
 mod papers;
+mod pages;
 mod pki;
 mod portal;
 mod postgres;

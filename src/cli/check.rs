@@ -87,6 +87,7 @@ pub(super) async fn run(reported: &Reported) -> Outcome {
         Finding::of("creditors", creditors(&config)),
         Finding::of("letterheads", letterheads(&config)),
         Finding::of("ledger token", token(&config)),
+        Finding::of("links of the pages", mistakes(config.link_key().map(drop))),
         archive(&config),
         hunter(&config),
         mail(&config).await,

@@ -43,6 +43,7 @@ pub(super) fn router(web: Web) -> Router {
         .route("/pay/{token}/events", get(events::events))
         .route("/pay/{token}/notice", get(notice::notice))
         .route("/pay/{token}/notice.pdf", get(notice::notice_pdf))
+        .route("/pay/{token}/receipt.pdf", get(notice::receipt_pdf))
         .route("/pay/{token}/checkout", post(notice::checkout))
         .route("/pay/{token}/mail", post(notice::mail))
         .route(

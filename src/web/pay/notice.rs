@@ -279,8 +279,10 @@ fn done(asked: &Asked) -> Response {
     let words = frame.words;
     let tongue = asked.visit.tongue;
     let day = |at: crate::domain::day::Instant| tongue.day(at.day_in_rome());
+    let mut receipt = None;
     let (heading, hint, icon, tone, rows) = match &asked.debt.state {
         DebtState::Paid { at, .. } => {
+            receipt = Some(asked.to("/receipt.pdf"));
             let rows = vec![(words.paid_on, day(*at))];
             (words.paid, words.paid_hint, "it-check-circle", "good", rows)
         }
@@ -318,7 +320,7 @@ fn done(asked: &Asked) -> Response {
         icon,
         tone,
         rows,
-        receipt: None,
+        receipt,
     };
     page(StatusCode::OK, tongue, &template)
 }
@@ -378,6 +380,26 @@ pub(super) async fn notice_pdf(
     let language = asked.visit.tongue.on_paper();
     print(&web.printer, &headers, &name, move |printer| {
         printer.notice(&asked.creditor, &asked.debt, language)
+    })
+    .await
+    .map_err(|_| Failure::Unavailable)
+}
+
+/// The receipt as a PDF.
+pub(super) async fn receipt_pdf(
+    State(web): State<Web>,
+    Path(token): Path<String>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let asked = Asked::of(&web, &token, &uri, &headers).await?;
+    let DebtState::Paid { payment, .. } = &asked.debt.state else {
+        return Ok(asked.home());
+    };
+    let proof = web.desk.proof(&asked.creditor, payment).await?;
+    let name = format!("ricevuta-{}", asked.debt.notice);
+    print(&web.printer, &headers, &name, move |printer| {
+        printer.receipt(&asked.creditor, &proof)
     })
     .await
     .map_err(|_| Failure::Unavailable)
