@@ -66,6 +66,7 @@ impl Visitor {
             .launch_timeout(PATIENCE)
             .request_timeout(PATIENCE)
             .arg("disable-dev-shm-usage")
+            .arg(("accept-lang", "it"))
             .build()
             .unwrap();
         let (browser, mut handler) = Browser::launch(config).await.unwrap();
@@ -155,6 +156,9 @@ impl Visitor {
 
     /// What axe-core finds: rule and place of each violation.
     async fn violations(&self) -> Vec<String> {
+        // A colour on its way to another one is nobody's to judge.
+        self.until("document.getAnimations().every(a => a.playState !== 'running')")
+            .await;
         self.page.evaluate_expression(AXE).await.unwrap();
         let run = "axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.flatMap(v => \
             v.nodes.map(n => v.id + ': ' + n.html + ' ' + (n.failureSummary ?? ''))))";

@@ -24,7 +24,11 @@ fn configuration(folder: &Path) -> String {
                 "[node.tls]\ncertificate_file = \"server.pem\"\nkey_file = \"server.key\"\n\
                  client_ca_file = \"ca.pem\"",
             )
-            .replace("[ledger]", "[ledger]\ntoken = \"t\""),
+            .replace("[ledger]", "[ledger]\ntoken = \"t\"")
+            .replace(
+                "[pay]",
+                "[pay]\nlink_key = \"a-key-of-thirty-two-characters-!\""
+            ),
         folder.join("p.db").display()
     )
 }

@@ -234,6 +234,7 @@ engines! {
             ("GET", "/api/v1/payments/{id}"),
             ("GET", "/api/v1/payments/{id}/receipt.pdf"),
             ("POST", "/api/v1/checkouts"),
+            ("POST", "/api/v1/top-up-links"),
             ("GET", "/api/v1/checkouts/{id}"),
             ("GET", "/api/v1/exceptions"),
             ("GET", "/api/v1/exchanges"),

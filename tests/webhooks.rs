@@ -354,7 +354,11 @@ async fn nobody_is_led_home(engine: Engine) {
         let body = json!({"url": own});
         let answer = world.rest("POST", "/webhook-endpoints", Some(body)).await;
         let code = &answer.json["errors"][0]["code"];
-        assert_eq!((answer.status, code), (422, &json!("private_address")), "{own}");
+        assert_eq!(
+            (answer.status, code),
+            (422, &json!("private_address")),
+            "{own}"
+        );
     }
     // One that was registered before it was forbidden.
     let good = register(&world, "https://portale.example/", json!([])).await;
@@ -365,7 +369,9 @@ async fn nobody_is_led_home(engine: Engine) {
         ..EndpointChange::default()
     };
     let (desk, now) = (world.app.desk(), world.clock.now());
-    desk.change_endpoint(&town, &id, &change, now).await.unwrap();
+    desk.change_endpoint(&town, &id, &change, now)
+        .await
+        .unwrap();
     world.top_up().await;
     world.run_jobs().await;
     assert_eq!(portal.heard().len(), 0);
