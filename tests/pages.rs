@@ -2,13 +2,15 @@
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, Response};
+use pagomensa::config::Config;
 use pagomensa::domain::day::Instant;
 use pagomensa::domain::party::CreditorCode;
+use pagomensa::store::Engine;
 use pagomensa::wire::token::{Kind, Signer, Ticket};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::engines::{engines, engines_with};
+use crate::engines::{Database, engines};
 use crate::world::{CATERER, LINK_KEY, TOWN, World, receipt, top_up};
 
 /// An answer to a browser.
@@ -418,100 +420,116 @@ engines! {
     }
 }
 
+/// A test on both engines, over a gateway whose settings were changed.
+async fn with(change: impl Fn(&mut Config), check: impl AsyncFn(&World)) {
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        let Some(database) = Database::fresh(engine).await else {
+            continue;
+        };
+        let world = World::over(database, "")
+            .await
+            .restarted_with(&change)
+            .await;
+        check(&world).await;
+        world.end().await;
+    }
+}
+
 /// A portal's address for the town, and a second service.
-const PORTAL: &str = r#"
-[[creditors]]
-fiscal_code = "77777777777"
-name = "Comune di Borgo San Lieto"
-broker = "77777777777"
-stations = ["77777777777_01"]
-bank_iban = "IT60X0542811101000000123456"
-return_urls = ["https://portale.example.org/mensa/"]
-[creditors.numbering]
-aux = 3
-segregation = "02"
-[[creditors.services]]
-code = "refezione"
-name = "Mensa scolastica"
-min_cents = 100
-max_cents = 50000
-due_days = 30
-payable_after_due = false
-[[creditors.services]]
-code = "merenda"
-name = "Merenda"
-min_cents = 500
-max_cents = 2000
-due_days = 10
-payable_after_due = false
-[[creditors]]
-fiscal_code = "77777777778"
-name = "Buona Tavola Ristorazione"
-broker = "77777777777"
-stations = ["77777777777_01"]
-bank_iban = "IT25O0306909606100000012345"
-[creditors.numbering]
-aux = 3
-segregation = "03"
-[[creditors.services]]
-code = "refezione"
-name = "Mensa scolastica"
-min_cents = 100
-max_cents = 50000
-due_days = 30
-payable_after_due = false
-"#;
+fn portal(config: &mut Config) {
+    let town = &mut config.creditors[0];
+    town.return_urls = vec!["https://portale.example.org/mensa/".to_owned()];
+    let mut snack = town.services[0].clone();
+    "merenda".clone_into(&mut snack.code);
+    "Merenda".clone_into(&mut snack.name);
+    (snack.min_cents, snack.max_cents) = (500, 2_000);
+    snack.catalogue = None;
+    town.services.push(snack);
+}
 
-engines_with! {
-    PORTAL;
-
-    async fn the_way_back_is_the_portals_or_none(world: &World) {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_way_back_is_the_portals_or_none() {
+    with(portal, async |world| {
         let notice = world.top_up().await;
-        let with = |url: &str| format!("{}?return_url={url}", pay(&notice));
-        let page = open(world, &with("https%3A%2F%2Fportale.example.org%2Fmensa%2Ffine%3Fa%3D1")).await;
+        let to = |url: &str| format!("{}?return_url={url}", pay(&notice));
+        let page = open(
+            world,
+            &to("https%3A%2F%2Fportale.example.org%2Fmensa%2Ffine%3Fa%3D1"),
+        )
+        .await;
         assert_eq!(page.status, 200);
-        assert!(page.text.contains("href=\"https://portale.example.org/mensa/fine?a=1\""), "{}", page.text);
+        assert!(
+            page.text
+                .contains("href=\"https://portale.example.org/mensa/fine?a=1\""),
+            "{}",
+            page.text
+        );
         // It goes along to the next page.
-        assert!(page.text.contains("/notice?return_url=https%3A%2F%2Fportale.example.org%2Fmensa%2Ffine%3Fa%3D1"));
-        for url in ["https://evil.example/", "javascript:alert(1)", "//evil.example", "https://portale.example.org/", ""] {
-            let page = open(world, &with(url)).await;
-            assert_eq!((page.status, page.heading()), (422, "Collegamento non ammesso"), "{url}");
+        assert!(page.text.contains(
+            "/notice?return_url=https%3A%2F%2Fportale.example.org%2Fmensa%2Ffine%3Fa%3D1"
+        ));
+        for url in [
+            "https://evil.example/",
+            "javascript:alert(1)",
+            "//evil.example",
+            "https://portale.example.org/",
+            "",
+        ] {
+            let page = open(world, &to(url)).await;
+            assert_eq!(
+                (page.status, page.heading()),
+                (422, "Collegamento non ammesso"),
+                "{url}"
+            );
             assert!(!page.text.contains("evil") && !page.text.contains("alert"));
         }
-    }
+    })
+    .await;
+}
 
-    async fn a_service_is_chosen_when_there_are_several(world: &World) {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_is_chosen_when_there_are_several() {
+    with(portal, async |world| {
         let link = top_up_link(world, json!({
             "child": {"code": "50004", "name": "Giulia Rossi", "fiscal_code": "RSSGLI16A41F205M"},
             "payer": {"name": "Mario Rossi", "fiscal_code": "RSSMRA80A01H501U", "email": "mario@example.org"},
             "return_url": "https://portale.example.org/mensa/",
-        })).await;
+        }))
+        .await;
         let form = open(world, &link).await;
         assert!(form.text.contains("Merenda") && form.text.contains("Da 5,00\u{a0}€ a 20,00\u{a0}€"));
         let mark = form.value("mark");
-        let unchosen = submit(world, &link, &format!("mark={mark}&amount=1000")).await;
-        assert_eq!(unchosen.status, 422);
-        let above = submit(world, &link, &format!("mark={mark}&service=merenda&amount=5000")).await;
+        let send = async |choice: &str| submit(world, &link, &format!("mark={mark}&{choice}")).await;
+        assert_eq!(send("amount=1000").await.status, 422);
+        let above = send("service=merenda&amount=5000").await;
         assert_eq!(above.status, 422);
-        assert!(above.text.contains("id=\"amount-mistake\">L’importo deve essere tra 5,00\u{a0}€ e 20,00\u{a0}€."), "{}", above.text);
-        let unknown = submit(world, &link, &format!("mark={mark}&service=bus&amount=1000")).await;
-        assert_eq!(unknown.status, 422);
-        let done = submit(world, &link, &format!("mark={mark}&service=merenda&amount=1000")).await;
+        let told = "id=\"amount-mistake\">L’importo deve essere tra 5,00\u{a0}€ e 20,00\u{a0}€.";
+        assert!(above.text.contains(told), "{}", above.text);
+        assert_eq!(send("service=bus&amount=1000").await.status, 422);
+        let done = send("service=merenda&amount=1000").await;
         assert_eq!(done.status, 303);
         let page = open(world, done.location()).await;
-        assert!(page.text.contains("Merenda 50004") && page.text.contains("href=\"https://portale.example.org/mensa/\""));
-    }
+        assert!(page.text.contains("Merenda 50004"));
+        assert!(page.text.contains("href=\"https://portale.example.org/mensa/\""));
+    })
+    .await;
 }
 
-engines_with! {
-    "[pay]\nenabled = false";
-
-    async fn without_pages_there_are_no_links(world: &World) {
-        let notice = world.top_up().await;
-        assert_eq!(notice["links"]["pay"], Value::Null);
-        assert_eq!(open(world, "/pay/x").await.status, 404);
-        let body = json!({"child": {"code": "1", "name": "A"}, "payer": {"name": "B"}});
-        let answer = world.rest("POST", "/top-up-links", Some(body)).await;
-        assert_eq!((answer.status, &answer.json["code"]), (501, &json!("no_pages")));
-    }
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_pages_there_are_no_links() {
+    with(
+        |config| config.pay.enabled = false,
+        async |world| {
+            let notice = world.top_up().await;
+            assert_eq!(notice["links"]["pay"], Value::Null);
+            assert_eq!(open(world, "/pay/x").await.status, 404);
+            let body = json!({"child": {"code": "1", "name": "A"}, "payer": {"name": "B"}});
+            let answer = world.rest("POST", "/top-up-links", Some(body)).await;
+            assert_eq!(
+                (answer.status, &answer.json["code"]),
+                (501, &json!("no_pages"))
+            );
+        },
+    )
+    .await;
 }
