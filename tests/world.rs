@@ -194,6 +194,7 @@ impl World {
         }
         config.ledger.url = format!("http://{}/ledger", ledger.addr());
         config.ledger.token = LEDGER_TOKEN.to_owned().into();
+        config.pay.enabled = true;
         config.pay.link_key = LINK_KEY.to_owned().into();
         let platform = format!("http://{}", ledger.addr());
         config.aca.url = format!("{platform}/aca/v1");

@@ -75,6 +75,7 @@ pub(super) async fn run(options: Options) -> Outcome {
     let token = keys::secret(&options.data, "ledger.token")?;
     let subscription_key = keys::secret(&options.data, "subscription.key")?;
     let mut config = config(&options.data, &ports, &files, &token, &subscription_key)?;
+    config.pay.enabled = true;
     config.pay.link_key = keys::secret(&options.data, "links.key")?.into();
     log::start(&config.log);
     let register = config.register()?;
