@@ -156,9 +156,13 @@ impl Visitor {
 
     /// What axe-core finds: rule and place of each violation.
     async fn violations(&self) -> Vec<String> {
-        // A colour on its way to another one is nobody's to judge.
-        self.until("document.getAnimations().every(a => a.playState !== 'running')")
-            .await;
+        // A colour on its way to another one is nobody's to judge; the sign that turns while the page
+        // waits never comes to rest.
+        self.until(
+            "document.getAnimations().every(a => a.playState !== 'running' \
+             || a.effect.getTiming().iterations === Infinity)",
+        )
+        .await;
         self.page.evaluate_expression(AXE).await.unwrap();
         let run = "axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.flatMap(v => \
             v.nodes.map(n => v.id + ': ' + n.html + ' ' + (n.failureSummary ?? ''))))";
