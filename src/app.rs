@@ -135,6 +135,7 @@ impl App {
             sealing(&desk, &config),
             pruning(&desk, &clock, &config),
             Herald::new(&desk, clock.clone(), &config.webhooks)?.job(),
+            intake(&desk, &clock, &config),
         ];
         if config.ledger.enabled {
             let courier = Courier::new(&desk, clock.clone(), &config.ledger, token)?;
@@ -346,6 +347,25 @@ fn hunter(desk: &Desk, clock: &Clock, config: &Config) -> Result<Job, AppError> 
     };
     let read = node::read_found;
     Ok(receipts::Hunter::new(desk, clock.clone(), services, read, section).job())
+}
+
+/// Brings files of notices in, by the rules of the portals' door.
+fn intake(desk: &Desk, clock: &Clock, config: &Config) -> Job {
+    let (work, clock) = (desk.clone(), clock.clone());
+    Job {
+        name: "batches",
+        every: Duration::from_secs(config.jobs.batches_every_s),
+        nudge: desk.filed().clone(),
+        run: Arc::new(move || {
+            let (desk, clock) = (work.clone(), clock.clone());
+            Box::pin(async move {
+                Ok::<_, JobError>(match desk.bring_in(&web::CLERK, &clock).await? {
+                    true => Progress::More,
+                    false => Progress::Rest { until: None },
+                })
+            })
+        }),
+    }
 }
 
 /// Closes notices whose last day has passed.

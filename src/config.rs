@@ -90,6 +90,8 @@ pub struct Web {
     pub public_url: String,
     /// Largest body in KiB.
     pub body_limit_kib: usize,
+    /// Largest file of notices in KiB.
+    pub batch_limit_kib: usize,
     /// Longest request in seconds.
     pub timeout_s: u64,
     /// Open connections, at most.
@@ -152,6 +154,8 @@ pub struct Ledger {
 pub struct Jobs {
     /// Seconds between two closings of expired notices.
     pub expire_every_s: u64,
+    /// Seconds between two looks for files of notices.
+    pub batches_every_s: u64,
     /// Seconds between two clean-ups.
     pub housekeeping_every_s: u64,
     /// Hours an idempotency key is remembered.

@@ -26,6 +26,7 @@ mod events;
 mod faults;
 mod house;
 mod hunter;
+mod invoices;
 mod journal;
 mod ledger;
 mod listener;

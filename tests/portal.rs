@@ -124,7 +124,7 @@ engines! {
     async fn each_wrong_field_has_its_code_and_nothing_is_written(world: &World) {
         let long = |n: usize| json!("x".repeat(n));
         let table = [
-            ("/kind", json!("invoice"), "kind", "not_offered"),
+            ("/kind", json!("loan"), "kind", "not_offered"),
             ("/kind", json!(1), "kind", "wrong_type"),
             ("/service", json!("bus"), "service", "not_offered"),
             ("/amount_cents", json!(0), "amount_cents", "zero"),
@@ -236,6 +236,10 @@ engines! {
             ("POST", "/api/v1/checkouts"),
             ("POST", "/api/v1/top-up-links"),
             ("GET", "/api/v1/checkouts/{id}"),
+            ("POST", "/api/v1/notices/batch"),
+            ("GET", "/api/v1/notices/batches/{id}"),
+            ("GET", "/api/v1/notices/batches/{id}/rows"),
+            ("GET", "/api/v1/notices/batches/{id}/rows.csv"),
             ("GET", "/api/v1/exceptions"),
             ("GET", "/api/v1/exchanges"),
             ("GET", "/api/v1/exchanges/{id}"),

@@ -107,6 +107,24 @@ impl Gateway {
         }
     }
 
+    /// Sends a file of notices through the portals' door.
+    pub(crate) async fn file(&self, media: &str, bytes: Vec<u8>) {
+        let request = axum::http::Request::post("/api/v1/notices/batch")
+            .header("authorization", format!("Bearer {}", self.key))
+            .header("content-type", media)
+            .body(axum::body::Body::from(bytes))
+            .unwrap();
+        let response = tower::ServiceExt::oneshot(self.app.web(), request);
+        assert_eq!(response.await.unwrap().status().as_u16(), 201);
+    }
+
+    /// Runs a job until it has nothing more to do.
+    pub(crate) async fn work_off(&self, job: &str) {
+        let job = self.app.jobs().iter().find(|known| known.name == job);
+        let job = job.unwrap();
+        while (job.run)().await.unwrap() == pagomensa::job::Progress::More {}
+    }
+
     /// Waits until everything that waits in memory is written.
     pub(crate) async fn settle(&self) {
         self.app.desk().journal().flush().await;

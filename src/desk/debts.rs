@@ -96,7 +96,7 @@ impl Desk {
 
     /// Takes numbers until one is free: after a change of the aux digit a number of the new series
     /// may hold an IUV of the old one, and an IUV is never used twice.
-    async fn number_and_store(
+    pub(super) async fn number_and_store(
         &self,
         conn: &mut Conn,
         creditor: &Creditor,
@@ -359,7 +359,7 @@ impl Desk {
 }
 
 /// Whether an order asks for what a debt already is.
-fn is_same(existing: &Order, order: &Order, due: DueDay) -> bool {
+pub(super) fn is_same(existing: &Order, order: &Order, due: DueDay) -> bool {
     match due {
         DueDay::Chosen => existing == order,
         DueDay::Default => {

@@ -4,6 +4,7 @@
 //! others afterwards (the meal ledger) is written down in the same transaction and delivered by a
 //! job, so that no payment is ever refused because our own follow-up failed.
 
+pub mod batches;
 pub mod cases;
 pub mod checkouts;
 pub mod collect;
@@ -47,6 +48,7 @@ pub struct Desk {
     changed: Arc<Notify>,
     mail: Arc<Notify>,
     happened: Arc<Notify>,
+    filed: Arc<Notify>,
 }
 
 /// The tasks behind a desk: they end when every clone of the desk is gone and all that waited is
@@ -166,6 +168,7 @@ impl Desk {
             changed: Arc::new(Notify::new()),
             mail: Arc::new(Notify::new()),
             happened,
+            filed: Arc::new(Notify::new()),
         };
         (desk, Tasks(vec![till_task, journal_task]))
     }

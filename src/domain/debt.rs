@@ -1,11 +1,15 @@
 //! Debts (*posizioni debitorie*): their states, and what each event does to them.
 
 mod booking;
+mod invoice;
 mod state;
 
 use std::collections::BTreeMap;
 
 pub use booking::{Booking, book};
+pub use invoice::{
+    Invoice, InvoiceError, LARGEST_UNIT, LINE_TEXT, Line, MOST_LINES, MOST_PIECES, Period,
+};
 pub use state::{DebtKind, DebtState, Elsewhere, Means, PublicState};
 
 use super::day::{Day, Instant};
@@ -21,6 +25,8 @@ use super::transfer::Shares;
 pub struct Order {
     /// What for.
     pub kind: DebtKind,
+    /// The month and its meals, of an invoice.
+    pub invoice: Option<Invoice>,
     /// The service's code.
     pub service: String,
     /// The portal's own id, unique within the creditor.
@@ -146,6 +152,10 @@ impl Debt {
         let due_on = change.due_on.unwrap_or(order.due_on);
         let amount = change.amount.unwrap_or(order.amount);
         let shares = change.shares.unwrap_or(order.shares);
+        // The amount of an invoice is that of its lines.
+        if order.invoice.is_some() && amount != order.amount {
+            return Err(Refusal::Inconsistent);
+        }
         if !shares.make_up(amount) {
             return Err(Refusal::Inconsistent);
         }
@@ -210,6 +220,7 @@ mod tests {
             },
             order: Order {
                 kind: DebtKind::TopUp,
+                invoice: None,
                 service: "refezione".to_owned(),
                 external_id: None,
                 child: Child {

@@ -77,6 +77,10 @@ id! {
     HuntId
 }
 id! {
+    /// A file of notices.
+    BatchId
+}
+id! {
     /// A mail that is owed to somebody.
     MailId
 }

@@ -25,7 +25,7 @@ macro_rules! columns {
          debts.payer_fiscal_code, debts.payer_email, debts.amount_cents, debts.description, \
          debts.due_on, debts.publish_on, debts.payable_until, debts.notice_number, debts.state, \
          debts.created_at, debts.closed_at, debts.payment, debts.shares, debts.metadata, \
-         debts.payer_address, \
+         debts.payer_address, debts.period, debts.lines, \
          debts.settled_means, debts.settled_reference, debts.settled_paid_at"
     };
 }
@@ -34,9 +34,9 @@ statements! {
     INSERT = "INSERT INTO debts (id, creditor, kind, service, external_id, child_code, child_name, \
         child_fiscal_code, payer_name, payer_fiscal_code, payer_email, amount_cents, description, \
         due_on, publish_on, payable_until, notice_number, iuv, shares, metadata, \
-        payer_address, state, created_at) \
+        payer_address, period, lines, state, created_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-        $19, $20, $21, 'open', $22) ON CONFLICT DO NOTHING RETURNING id";
+        $19, $20, $21, $22, $23, 'open', $24) ON CONFLICT DO NOTHING RETURNING id";
 
     BY_ID = concat!("SELECT ", columns!(), " FROM debts WHERE creditor = $1 AND id = $2");
 
@@ -88,6 +88,18 @@ sheets! {
         concat!(") SELECT ", columns!(), " FROM wanted JOIN debts \
             ON debts.creditor = wanted.creditor AND debts.iuv = wanted.iuv \
             AND debts.notice_number = wanted.notice_number"));
+
+    INSERT_MANY = ("INSERT INTO debts (id, creditor, kind, service, external_id, child_code, \
+        child_name, child_fiscal_code, payer_name, payer_fiscal_code, payer_email, amount_cents, \
+        description, due_on, publish_on, payable_until, notice_number, iuv, shares, metadata, \
+        payer_address, period, lines, state, created_at)",
+        "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS BIGINT), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
+        'open', ?", " ON CONFLICT DO NOTHING RETURNING id");
+
+    BY_EXTERNAL_IDS = ("WITH wanted (creditor, external_id) AS (",
+        "?, ?",
+        concat!(") SELECT ", columns!(), " FROM wanted JOIN debts \
+            ON debts.creditor = wanted.creditor AND debts.external_id = wanted.external_id"));
 
     SETTLE = ("WITH paid (id, payment, at) AS (",
         "?, ?, ?",
@@ -151,10 +163,80 @@ pub async fn insert(conn: &mut Conn, debt: &Debt) -> Result<bool, StoreError> {
         .bind(extras::shares(&order.shares))
         .bind(extras::metadata(&order.metadata))
         .bind(extras::address(order.payer.address.as_ref()))
+        .bind(
+            order
+                .invoice
+                .as_ref()
+                .map(|invoice| invoice.period.to_string()),
+        )
+        .bind(order.invoice.as_ref().map(extras::lines))
         .bind(debt.created_at.to_string())
         .fetch_optional(conn)
         .await?;
     Ok(row.is_some())
+}
+
+/// Stores many debts; those whose external id or IUV is taken already are not stored. The ids of the
+/// others.
+///
+/// # Errors
+/// The database failed.
+pub async fn insert_many(conn: &mut Conn, debts: &[Debt]) -> Result<Vec<DebtId>, StoreError> {
+    let rows = Rows::of(debts, |row, debt| {
+        let order = &debt.order;
+        row.bind(debt.id.as_str())
+            .bind(debt.creditor.as_str())
+            .bind(order.kind.as_str())
+            .bind(order.service.as_str())
+            .bind(order.external_id.as_deref())
+            .bind(order.child.code.as_str())
+            .bind(order.child.name.as_str())
+            .bind(order.child.fiscal_code.as_str())
+            .bind(order.payer.name.as_str())
+            .bind(order.payer.fiscal_code.as_str())
+            .bind(order.payer.email.as_str())
+            .bind(order.amount.get())
+            .bind(order.description.as_str())
+            .bind(order.due_on.to_string())
+            .bind(order.publish_on.map(|day| day.to_string()))
+            .bind(order.payable_until.to_string())
+            .bind(debt.notice.as_str())
+            .bind(debt.notice.iuv().as_str())
+            .bind(extras::shares(&order.shares))
+            .bind(extras::metadata(&order.metadata))
+            .bind(extras::address(order.payer.address.as_ref()))
+            .bind(
+                order
+                    .invoice
+                    .as_ref()
+                    .map(|invoice| invoice.period.to_string()),
+            )
+            .bind(order.invoice.as_ref().map(extras::lines))
+            .bind(debt.created_at.to_string());
+    });
+    let results = Bundle::of(&INSERT_MANY, rows).run(conn).await?;
+    results
+        .iter()
+        .flatten()
+        .map(|row| Ok(DebtId::new(row.try_get::<String, _>("id")?)))
+        .collect()
+}
+
+/// A creditor's debts with these external ids, in no order. One that cannot be read is an error: to
+/// take it for missing would open a second one.
+///
+/// # Errors
+/// The database failed, or a row cannot be read.
+pub async fn by_external_ids(
+    conn: &mut Conn,
+    creditor: &CreditorCode,
+    wanted: &[&str],
+) -> Result<Vec<Debt>, StoreError> {
+    let rows = Rows::of(wanted, |row, id| {
+        row.bind(creditor.as_str()).bind(id);
+    });
+    let results = Bundle::of(&BY_EXTERNAL_IDS, rows).run(conn).await?;
+    results.iter().flatten().map(debt).collect()
 }
 
 /// The debt with this id, if it is this creditor's.
@@ -486,6 +568,16 @@ fn debt(row: &AnyRow) -> Result<Debt, StoreError> {
                     extras::read_metadata(&text).ok_or_else(|| columns.corrupt("metadata"))?
                 }
                 None => BTreeMap::new(),
+            },
+            invoice: match columns.optional_text("period")? {
+                Some(period) => extras::read_invoice(
+                    &period,
+                    &columns.text("lines")?,
+                    columns.cents("amount_cents")?,
+                )
+                .map(Some)
+                .ok_or_else(|| columns.corrupt("lines"))?,
+                None => None,
             },
             description: columns.text("description")?,
             due_on: columns.day("due_on")?,

@@ -43,6 +43,7 @@ pub const FILES: &[File] = &[
     file!(7, "0007_checkouts.sql", None),
     file!(8, "0008_top_up_links.sql", None),
     file!(9, "0009_mails.sql", None),
+    file!(10, "0010_invoices.sql", None),
     file!(11, "0011_events.sql", None),
     file!(13, "0013_payments.sql", None),
 ];

@@ -13,6 +13,7 @@
 
 mod access;
 pub mod books;
+pub mod batches;
 pub mod cases;
 pub mod chains;
 pub mod checkouts;

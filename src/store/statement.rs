@@ -98,12 +98,13 @@ impl Bulk {
 /// Every statement of the program.
 pub fn all() -> Vec<Statement> {
     use super::{
-        books, cases, chains, checkouts, debts, documents, entries, events, exchanges, hunts,
+        batches, books, cases, chains, checkouts, debts, documents, entries, events, exchanges, hunts,
         idempotency, keys, leases, lines, mails, payments, positions, rates, sequences, top_ups,
         webhooks,
     };
     let single = [
         ("statement", STATEMENTS),
+        ("batches", batches::STATEMENTS),
         ("books", books::STATEMENTS),
         ("cases", cases::STATEMENTS),
         ("chains", chains::STATEMENTS),
@@ -133,6 +134,7 @@ pub fn all() -> Vec<Statement> {
         ("positions", positions::bulks()),
     ];
     let sheets = [
+        ("batches", batches::sheets()),
         ("cases", cases::sheets()),
         ("chains", chains::sheets()),
         ("debts", debts::sheets()),

@@ -45,12 +45,23 @@ impl Web {
     /// # Errors
     /// 413 over the limit, 400 when it breaks off.
     pub(super) async fn bytes(&self, body: Body) -> Result<Vec<u8>, Problem> {
-        let limit = self.config.body_limit_kib;
-        match intake::take(body, limit * 1024).await {
-            Intake::Whole(bytes) => Ok(bytes),
-            Intake::TooLarge(_) => Err(Problem::too_large(limit)),
-            Intake::Interrupted(_) => Err(Problem::interrupted()),
-        }
+        within(body, self.config.body_limit_kib).await
+    }
+
+    /// Reads a file of many notices within its limit.
+    ///
+    /// # Errors
+    /// 413 over the limit, 400 when it breaks off.
+    pub(super) async fn file(&self, body: Body) -> Result<Vec<u8>, Problem> {
+        within(body, self.config.batch_limit_kib).await
+    }
+}
+
+async fn within(body: Body, limit: usize) -> Result<Vec<u8>, Problem> {
+    match intake::take(body, limit * 1024).await {
+        Intake::Whole(bytes) => Ok(bytes),
+        Intake::TooLarge(_) => Err(Problem::too_large(limit)),
+        Intake::Interrupted(_) => Err(Problem::interrupted()),
     }
 }
 

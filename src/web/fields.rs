@@ -61,6 +61,11 @@ impl Form {
         self.errors.push(FieldError { field, wrong });
     }
 
+    /// What is wrong.
+    pub(super) fn into_errors(self) -> Vec<FieldError> {
+        self.errors
+    }
+
     /// Nothing when everything was right.
     ///
     /// # Errors

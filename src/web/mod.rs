@@ -45,6 +45,7 @@ use crate::wire::links::Links;
 
 use limits::Limits;
 pub use print::{PrintError, Printer};
+pub(crate) use portal::batch::CLERK;
 use problem::Problem;
 
 /// What the handlers need.

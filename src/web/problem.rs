@@ -143,6 +143,44 @@ impl Problem {
         )
     }
 
+    pub(super) fn not_a_list() -> Problem {
+        Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "Il contenuto deve essere application/json, application/x-ndjson o text/csv.",
+            "The body must be application/json, application/x-ndjson or text/csv.",
+        )
+    }
+
+    pub(super) fn wrong_columns(detail: String) -> Problem {
+        Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "wrong_columns",
+            "Le colonne della tabella non sono quelle previste.",
+            "The columns of the table are not the expected ones.",
+        )
+        .with_detail(detail)
+    }
+
+    pub(super) fn empty_file() -> Problem {
+        Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "empty_file",
+            "Il file non contiene righe.",
+            "There is no row in the file.",
+        )
+    }
+
+    pub(super) fn too_many_rows(count: usize) -> Problem {
+        Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "too_many_rows",
+            "Il file ha più di 10.000 righe.",
+            "The file has more than 10,000 rows.",
+        )
+        .with_detail(count.to_string())
+    }
+
     pub(super) fn too_large(limit_kib: usize) -> Problem {
         Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,

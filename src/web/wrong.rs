@@ -34,6 +34,7 @@ pub(super) enum Wrong {
     Email,
     Country,
     Day,
+    Period,
     InThePast,
     AfterDueDay,
     BeforePublication,
@@ -47,6 +48,7 @@ pub(super) enum Wrong {
     Instant,
     InTheFuture,
     PersonalData,
+    Taken,
     Twice,
     UnknownNotice,
     AlreadyPaid,
@@ -90,6 +92,7 @@ impl Wrong {
             Wrong::Email => "invalid_email",
             Wrong::Country => "invalid_country",
             Wrong::Day => "invalid_day",
+            Wrong::Period => "invalid_period",
             Wrong::InThePast => "in_the_past",
             Wrong::AfterDueDay => "after_due_day",
             Wrong::BeforePublication => "before_publication",
@@ -103,6 +106,7 @@ impl Wrong {
             Wrong::Instant => "invalid_instant",
             Wrong::InTheFuture => "in_the_future",
             Wrong::PersonalData => "personal_data",
+            Wrong::Taken => "external_id_conflict",
             Wrong::Twice => "duplicate",
             Wrong::UnknownNotice => "not_found",
             Wrong::AlreadyPaid => "already_paid",
@@ -171,6 +175,10 @@ impl Wrong {
                 "non è una data nella forma AAAA-MM-GG",
                 "is not a day of the form YYYY-MM-DD",
             ),
+            Wrong::Period => text(
+                "non è un mese nella forma AAAA-MM",
+                "is not a month of the form YYYY-MM",
+            ),
             Wrong::InThePast => text("la data è passata", "the day is in the past"),
             Wrong::AfterDueDay => text(
                 "la data è successiva alla scadenza",
@@ -209,6 +217,10 @@ impl Wrong {
             Wrong::PersonalData => text(
                 "contiene dati personali: il testo compare sull'avviso e nei movimenti bancari",
                 "holds personal data: the text stands on the notice and in bank statements",
+            ),
+            Wrong::Taken => text(
+                "appartiene già a un avviso con altro contenuto",
+                "belongs to a notice with other content",
             ),
             Wrong::Twice => text("compare già nell'elenco", "stands twice in the list"),
             Wrong::UnknownNotice => text("l'avviso non esiste", "there is no such notice"),

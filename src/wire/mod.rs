@@ -7,6 +7,7 @@ pub mod intake;
 pub mod links;
 pub mod soap;
 pub mod token;
+pub mod table;
 pub mod xml;
 pub mod xsd;
 

@@ -151,6 +151,7 @@ fn order(service: &Service, top_up: TopUp, recent: &[Debt], today: Day) -> Resul
         description,
         due_on,
         publish_on: None,
+        invoice: None,
         payable_until: if service.payable_after_due {
             Day::NEVER
         } else {

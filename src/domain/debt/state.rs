@@ -8,6 +8,8 @@ use crate::domain::ids::PaymentId;
 pub enum DebtKind {
     /// Credit bought before the meals are eaten.
     TopUp,
+    /// Meals that were eaten, paid afterwards.
+    Invoice,
 }
 
 impl DebtKind {
@@ -15,6 +17,7 @@ impl DebtKind {
     pub fn as_str(self) -> &'static str {
         match self {
             DebtKind::TopUp => "top_up",
+            DebtKind::Invoice => "invoice",
         }
     }
 
@@ -22,6 +25,7 @@ impl DebtKind {
     pub fn parse(text: &str) -> Option<DebtKind> {
         match text {
             "top_up" => Some(DebtKind::TopUp),
+            "invoice" => Some(DebtKind::Invoice),
             _ => None,
         }
     }

@@ -1,9 +1,11 @@
-//! Shares, metadata and address of a debt, as JSON: they are read and written whole, with their debt.
+//! Shares, metadata, address and lines of a debt, as JSON: they are read and written whole, with their debt.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::day::Day;
+use crate::domain::debt::{Invoice, Line, Period};
 use crate::domain::iban::Iban;
 use crate::domain::money::Cents;
 use crate::domain::party::{Address, Country, CreditorCode};
@@ -97,4 +99,46 @@ pub(super) fn read_address(text: &str) -> Option<Address> {
         province: row.province,
         country: row.country.as_deref().and_then(Country::parse),
     })
+}
+
+#[derive(Serialize, Deserialize)]
+struct LineRow {
+    on: String,
+    description: String,
+    quantity: i64,
+    unit_cents: i64,
+}
+
+/// The lines of an invoice for the column.
+pub(super) fn lines(invoice: &Invoice) -> String {
+    let rows: Vec<LineRow> = invoice
+        .lines
+        .iter()
+        .map(|line| LineRow {
+            on: line.on.to_string(),
+            description: line.description.clone(),
+            quantity: line.quantity,
+            unit_cents: line.unit.get(),
+        })
+        .collect();
+    serde_json::to_string(&rows).unwrap_or_default()
+}
+
+/// The invoice in the columns; nothing when it is not one over `amount`.
+pub(super) fn read_invoice(period: &str, lines: &str, amount: Cents) -> Option<Invoice> {
+    let rows: Vec<LineRow> = serde_json::from_str(lines).ok()?;
+    let lines = rows.into_iter().map(|row| {
+        Some(Line {
+            on: Day::parse(&row.on).ok()?,
+            description: row.description,
+            quantity: row.quantity,
+            unit: Cents::new(row.unit_cents),
+        })
+    });
+    Invoice::of(
+        Period::parse(period)?,
+        lines.collect::<Option<_>>()?,
+        amount,
+    )
+    .ok()
 }

@@ -99,6 +99,9 @@ fn read_change(
         root.skip("amount_cents");
         None
     };
+    if order.invoice.is_some() && amount.is_some_and(|amount| amount != order.amount) {
+        form.wrong(root.name("amount_cents"), Wrong::Sum);
+    }
     let total = amount.unwrap_or(order.amount);
     let shares = shares::shares(&mut form, &mut root, register, Some(total));
     let is_split = !order.shares.as_slice().is_empty();

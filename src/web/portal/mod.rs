@@ -1,5 +1,6 @@
 //! The REST API for the portals of municipalities and caterers: `/api/v1`.
 
+pub(crate) mod batch;
 mod changes;
 mod checkouts;
 mod common;
@@ -7,6 +8,7 @@ mod events;
 mod exceptions;
 mod exchanges;
 mod hunts;
+mod invoice;
 mod notices;
 mod page;
 mod papers;
@@ -80,6 +82,10 @@ pub(super) fn router(web: Web) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(payments::list))
         .routes(routes!(payments::read))
         .routes(routes!(payments::receipt))
+        .routes(routes!(batch::create))
+        .routes(routes!(batch::show))
+        .routes(routes!(batch::rows))
+        .routes(routes!(batch::table))
         .routes(routes!(exceptions::list))
         .routes(routes!(exchanges::list))
         .routes(routes!(exchanges::read))

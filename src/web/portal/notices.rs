@@ -26,7 +26,7 @@ use crate::web::problem::Problem;
 use crate::wire::digest::sha256;
 use crate::wire::links::Links;
 
-/// Create a notice for a top-up
+/// Create a notice for a top-up or an invoice
 #[utoipa::path(
     post,
     path = "/notices",
@@ -149,7 +149,7 @@ pub(super) async fn read(
     params(
         ("child" = Option<String>, Query, description = "Only those of the child with this code"),
         ("state" = Option<String>, Query, description = "Only those in this state: open, paid, cancelled or expired"),
-        ("kind" = Option<String>, Query, description = "Only those of this kind: top_up"),
+        ("kind" = Option<String>, Query, description = "Only those of this kind: top_up or invoice"),
         ("external_id" = Option<String>, Query, description = "Only the one with your own id; 500 when it cannot be read"),
         Paging,
         Speaker,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::shares;
+use super::{invoice, shares};
 use crate::desk::debts::DueDay;
 use crate::domain::creditor::{Creditor, Register, Service};
 use crate::domain::day::Day;
@@ -16,7 +16,7 @@ use crate::domain::text::cut;
 use crate::domain::transfer::Shares;
 use crate::web::fields::{Form, Object};
 use crate::web::problem::Problem;
-use crate::web::wrong::Wrong;
+use crate::web::wrong::{FieldError, Wrong};
 
 /// What was asked for, and whether the due day was.
 #[derive(Debug)]
@@ -50,6 +50,20 @@ pub(super) fn read(
     existing: Option<&Debt>,
     today: Day,
 ) -> Result<Asked, Problem> {
+    read_fields(value, creditor, register, existing, today).map_err(Problem::invalid_fields)
+}
+
+/// The same for one of many.
+///
+/// # Errors
+/// Every wrong field.
+pub(super) fn read_fields(
+    value: &Value,
+    creditor: &Creditor,
+    register: &Register,
+    existing: Option<&Debt>,
+    today: Day,
+) -> Result<Asked, Vec<FieldError>> {
     let existing = existing.map(|debt| &debt.order);
     let mut form = Form::default();
     let mut root = form.root(value);
@@ -64,10 +78,12 @@ pub(super) fn read(
         .map(str::to_owned);
     let child = child(&mut form, &mut root);
     let payer = payer(&mut form, &mut root);
+    // The limits of a service are those of its top-ups.
+    let limits = service.filter(|_| kind != Some(DebtKind::Invoice));
     let amount = amount(
         &mut form,
         &mut root,
-        service,
+        limits,
         existing.map(|order| order.amount),
     );
     let description = root
@@ -80,6 +96,7 @@ pub(super) fn read(
         today,
     );
     let shares = shares::shares(&mut form, &mut root, register, amount);
+    let invoice = invoice::invoice(&mut form, &mut root, kind, amount);
     let metadata = shares::metadata(&mut form, &mut root);
     let due = if root.has("due_on") {
         DueDay::Chosen
@@ -96,7 +113,8 @@ pub(super) fn read(
     });
     root.end(&mut form);
     if let (Some(child), Some(payer)) = (&child, &payer) {
-        let texts = private_texts(description.as_deref(), shares.as_ref(), &metadata);
+        let mut texts = private_texts(description.as_deref(), shares.as_ref(), &metadata);
+        texts.extend(invoice::texts(invoice.as_ref()));
         for (field, text) in texts {
             let is_kept = existing.is_some_and(|order| order.description == text);
             if !is_kept && privacy::tells(text, child, payer) {
@@ -104,15 +122,24 @@ pub(super) fn read(
             }
         }
     }
-    form.finish()?;
+    let errors = form.into_errors();
+    if !errors.is_empty() {
+        return Err(errors);
+    }
     let order = || {
         let (service, child, due_on) = (service?, child?, due_on?);
         Some(Order {
             kind: kind?,
             service: service.code.clone(),
             external_id,
-            description: description
-                .unwrap_or_else(|| privacy::plain_description(&service.name, &child)),
+            description: description.unwrap_or_else(|| {
+                let plain = privacy::plain_description(&service.name, &child);
+                match &invoice {
+                    Some(invoice) => invoice::titled(&plain, invoice),
+                    None => plain,
+                }
+            }),
+            invoice,
             child,
             payer: payer?,
             amount: amount?,
@@ -127,8 +154,8 @@ pub(super) fn read(
             },
         })
     };
-    // Every field that is missing was reported by finish, so an order can always be made here.
-    let order = order().ok_or_else(|| Problem::invalid_fields(vec![]))?;
+    // Every field that is missing was reported above, so an order can always be made here.
+    let order = order().ok_or_else(Vec::new)?;
     Ok(Asked { order, due })
 }
 

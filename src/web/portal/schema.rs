@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::page::{Page, Row};
 use crate::domain::day::Day;
-use crate::domain::debt::{Debt, DebtKind, DebtState, PublicState};
+use crate::domain::debt::{Debt, DebtKind, DebtState, Line, PublicState};
 use crate::domain::party;
 use crate::domain::transfer::Share;
 use crate::store::cases::OpenCase;
@@ -50,11 +50,45 @@ pub(super) struct NoticeRequest {
     /// The day before which nobody can see or pay it.
     #[schema(format = Date)]
     publish_on: Option<String>,
+    /// The month of an invoice, YYYY-MM; only with kind invoice.
+    #[schema(example = "2026-10")]
+    period: Option<String>,
+    /// The meals of an invoice, which add up to the amount; only with kind invoice.
+    #[schema(min_items = 1, max_items = 200)]
+    lines: Option<Vec<InvoiceLine>>,
     /// Who receives the money; left out, all of it goes to the creditor's own account.
     #[schema(min_items = 1, max_items = 5)]
     transfers: Option<Vec<Transfer>>,
     /// Names and texts of your own that pagoPA carries along, 1 to 15; without personal data.
     metadata: Option<BTreeMap<String, String>>,
+}
+
+/// A line of an invoice.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"on": "2026-10-01", "description": "Pranzo", "quantity": 1, "unit_cents": 450}))]
+pub(super) struct InvoiceLine {
+    /// The day of the meal.
+    #[schema(format = Date)]
+    on: String,
+    /// What it was, without personal data.
+    #[schema(max_length = 70)]
+    description: String,
+    #[schema(minimum = 1, maximum = 10_000)]
+    quantity: i64,
+    /// The price of one in whole cents; negative for what is given back.
+    #[schema(minimum = -100_000_000_i64, maximum = 100_000_000_i64)]
+    unit_cents: i64,
+}
+
+impl InvoiceLine {
+    fn of(line: &Line) -> InvoiceLine {
+        InvoiceLine {
+            on: line.on.to_string(),
+            description: line.description.clone(),
+            quantity: line.quantity,
+            unit_cents: line.unit.get(),
+        }
+    }
 }
 
 /// A part of the amount for one body.
@@ -138,12 +172,15 @@ impl Transfer {
 pub(super) enum Kind {
     /// Credit bought before the meals are eaten.
     TopUp,
+    /// Meals that were eaten, paid afterwards.
+    Invoice,
 }
 
 impl From<DebtKind> for Kind {
     fn from(kind: DebtKind) -> Kind {
         match kind {
             DebtKind::TopUp => Kind::TopUp,
+            DebtKind::Invoice => Kind::Invoice,
         }
     }
 }
@@ -254,6 +291,12 @@ pub(super) struct Notice {
     /// A day.
     #[schema(format = Date)]
     publish_on: Option<String>,
+    /// The month of an invoice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    period: Option<String>,
+    /// The meals of an invoice.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    lines: Vec<InvoiceLine>,
     /// Who receives the money, when it was said.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     transfers: Vec<Transfer>,
@@ -310,6 +353,11 @@ impl Notice {
             description: order.description.clone(),
             due_on: order.due_on.to_string(),
             publish_on: order.publish_on.map(|day| day.to_string()),
+            period: order.invoice.as_ref().map(|i| i.period.to_string()),
+            lines: match &order.invoice {
+                Some(invoice) => invoice.lines.iter().map(InvoiceLine::of).collect(),
+                None => vec![],
+            },
             transfers: order.shares.as_slice().iter().map(Transfer::of).collect(),
             metadata: order.metadata.clone(),
             paid_elsewhere: SettledElsewhere::of(&debt.state),
