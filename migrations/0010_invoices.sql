@@ -4,6 +4,9 @@
 ALTER TABLE debts ADD COLUMN period TEXT;
 ALTER TABLE debts ADD COLUMN lines TEXT;
 
+-- Whose due day is near.
+CREATE INDEX debts_by_due_day ON debts (creditor, due_on, id) WHERE state = 'open';
+
 -- A file of notices. The same file of the same creditor is the same batch.
 CREATE TABLE notice_batches (
     id TEXT NOT NULL PRIMARY KEY,

@@ -16,9 +16,12 @@ use crate::config::{Config, ConfigError};
 use crate::desk::checkouts::{Carts, Checkouts};
 use crate::desk::journal::retention::prune;
 use crate::desk::payments::Proof;
+use crate::desk::reminders::Plan;
 use crate::desk::{Desk, Tasks};
 use crate::domain::creditor::{Creditor, Register};
 use crate::domain::debt::Debt;
+use crate::domain::mail;
+use crate::domain::party::CreditorCode;
 use crate::domain::print::Language;
 use crate::job::{Holder, Job, JobError, Progress};
 use crate::ledger::{Courier, CourierError};
@@ -144,6 +147,7 @@ impl App {
         if config.mail.enabled {
             let postman = Postman::new(&desk, clock.clone(), &config)?;
             jobs.push(postman.job(&desk, &config.mail));
+            jobs.push(reminding(&desk, &clock, &config));
         }
         if config.aca.enabled {
             jobs.push(archive(&desk, &clock, &config)?);
@@ -360,6 +364,42 @@ fn intake(desk: &Desk, clock: &Clock, config: &Config) -> Job {
             let (desk, clock) = (work.clone(), clock.clone());
             Box::pin(async move {
                 Ok::<_, JobError>(match desk.bring_in(&web::CLERK, &clock).await? {
+                    true => Progress::More,
+                    false => Progress::Rest { until: None },
+                })
+            })
+        }),
+    }
+}
+
+/// Reminds payers of notices that are not paid.
+fn reminding(desk: &Desk, clock: &Clock, config: &Config) -> Job {
+    let plans = config.creditors.iter().filter_map(|creditor| {
+        let language = creditor
+            .mail
+            .language
+            .as_deref()
+            .and_then(mail::Language::parse);
+        Some(Plan {
+            creditor: CreditorCode::parse(&creditor.fiscal_code).ok()?,
+            moments: creditor.mail.reminder_days.clone(),
+            language: language.unwrap_or_default(),
+        })
+    });
+    let plans: Arc<Vec<Plan>> = Arc::new(plans.collect());
+    let (desk, clock) = (desk.clone(), clock.clone());
+    Job {
+        name: "reminders",
+        every: Duration::from_secs(config.jobs.reminders_every_s),
+        nudge: Arc::new(Notify::new()),
+        run: Arc::new(move || {
+            let (desk, clock, plans) = (desk.clone(), clock.clone(), plans.clone());
+            Box::pin(async move {
+                let mut is_more = false;
+                for plan in plans.iter() {
+                    is_more |= desk.remind(plan, |_| None, clock.now(), BATCH).await?;
+                }
+                Ok::<_, JobError>(match is_more {
                     true => Progress::More,
                     false => Progress::Rest { until: None },
                 })

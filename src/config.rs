@@ -156,6 +156,8 @@ pub struct Jobs {
     pub expire_every_s: u64,
     /// Seconds between two looks for files of notices.
     pub batches_every_s: u64,
+    /// Seconds between two looks for reminders.
+    pub reminders_every_s: u64,
     /// Seconds between two clean-ups.
     pub housekeeping_every_s: u64,
     /// Hours an idempotency key is remembered.

@@ -10,6 +10,8 @@
 //! | refuses us (530, 534, 535: user or password) | owed; all wait, and the job is held |
 //! | refuses it for now (4xx) | owed; again after growing pauses, for ever |
 //! | is away, or breaks off | owed; all wait |
+//!
+//! A reminder of a notice that was paid or withdrawn meanwhile is dropped.
 
 mod letter;
 
@@ -27,16 +29,16 @@ use crate::clock::{Clock, Ids};
 use crate::config::{self, Config, ConfigError, Security};
 use crate::desk::Desk;
 use crate::domain::day::Instant;
+use crate::domain::debt::PublicState;
 use crate::domain::ids::{CaseId, MailId};
-use crate::domain::mail::OwedMail;
+use crate::domain::mail::{MailKind, OwedMail};
 use crate::domain::payment::{Case, CaseCode};
 use crate::job::{Job, JobError, Progress, is_ours};
 use crate::metrics::Metrics;
 use crate::platform::pause_ms;
-use crate::point;
 use crate::store::cases::OpenCase;
 use crate::store::mails::Fate;
-use crate::store::{Store, StoreError, cases, documents, mails};
+use crate::store::{Store, StoreError, cases, debts, documents, mails};
 
 use letter::{Senders, letter};
 
@@ -229,6 +231,19 @@ impl Postman {
     }
 
     async fn try_once(&self, owed: &OwedMail) -> Try {
+        if owed.mail.kind == MailKind::Reminder {
+            match self.is_open(owed).await {
+                Ok(true) => {}
+                Ok(false) => return Try::Told(Fate::Dropped),
+                Err(error) => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "no debt for a mail"
+                    );
+                    return Try::Told(self.postpone(owed, "its notice cannot be read"));
+                }
+            }
+        }
         let mut files = vec![];
         for file in &owed.mail.attachments {
             let read = async {
@@ -254,9 +269,7 @@ impl Postman {
             Ok(message) => message,
             Err(error) => return Try::Told(Fate::Refused { error }),
         };
-        point::reach("mail.sending");
         let Err(error) = self.transport.send(message).await else {
-            point::reach("mail.sent");
             return Try::Told(Fate::Sent);
         };
         let code = error.status().map(|code| code.to_string());
@@ -271,6 +284,17 @@ impl Postman {
             None if error.is_timeout() => Try::Away(self.postpone(owed, "no answer in time")),
             None => Try::Away(self.postpone(owed, "no connection")),
         }
+    }
+
+    /// Whether the notice of a reminder is still to be paid: it may have been paid since.
+    async fn is_open(&self, owed: &OwedMail) -> Result<bool, StoreError> {
+        let Some(id) = &owed.mail.debt else {
+            return Ok(true);
+        };
+        let mut conn = self.store.read().await?;
+        let debt = debts::by_id(&mut conn, &owed.mail.creditor, id).await?;
+        let today = self.clock.now().day_in_rome();
+        Ok(debt.is_some_and(|debt| debt.public_state(today) == PublicState::Open))
     }
 
     /// Not now: again after the pause for this number of tries.
@@ -311,10 +335,10 @@ impl Postman {
         let mut tx = self.store.write().await?;
         mails::record(&mut tx, id, fate, now).await?;
         cases::insert(&mut tx, case.as_slice()).await?;
-        point::reach("mail.before_commit");
         tx.commit().await?;
         let (result, error) = match fate {
             Fate::Sent => ("sent", ""),
+            Fate::Dropped => ("dropped", ""),
             Fate::Postponed { error, .. } => ("postponed", error.as_str()),
             Fate::Refused { error } => ("refused", error.as_str()),
         };

@@ -149,6 +149,58 @@ async fn what_is_refused_for_good_is_shown_to_finance(engine: Engine) {
     world.end().await;
 }
 
+async fn payers_are_reminded_once_and_not_of_what_is_paid(engine: Engine) {
+    let Some(world) = posting(engine, "").await else {
+        return;
+    };
+    let world = world
+        .restarted_with(|config| {
+            let town = config.creditors.iter_mut().find(|c| c.fiscal_code == TOWN);
+            let town = town.unwrap();
+            town.mail.reminder_days = vec![-3, 7];
+            town.mail.language = Some("de".to_owned());
+            town.services[0].payable_after_due = true;
+        })
+        .await;
+    let (open, paid) = (world.top_up().await, world.top_up().await);
+    let remind = async || {
+        let before = messages(&world).await.len();
+        for _ in 0..2 {
+            (world.job("reminders").run)().await.unwrap();
+            deliver(&world).await;
+        }
+        messages(&world).await.len() - before
+    };
+    assert_eq!(remind().await, 0);
+    // 28 December, at noon.
+    world.clock.advance_seconds(38 * 86_400);
+    (world.job("reminders").run)().await.unwrap();
+    // Paid after the reminder was written, and before it left.
+    let number = paid["notice_number"].as_str().unwrap();
+    let receipt = world
+        .soap(crate::world::receipt(number, "r1", "50.00"))
+        .await;
+    assert_eq!(receipt.outcome(), "OK");
+    assert_eq!(remind().await, 1);
+    let message = &messages(&world).await[0];
+    assert_eq!(message["to"], "mario@example.org");
+    assert_eq!(
+        message["subject"],
+        "Erinnerung: Zahlungsmitteilung fällig am 31.12.2026"
+    );
+    let text = message["text"].as_str().unwrap().replace(' ', "");
+    assert!(
+        text.contains(open["notice_number"].as_str().unwrap()),
+        "{text}"
+    );
+    // 7 January.
+    world.clock.advance_seconds(10 * 86_400);
+    assert_eq!(remind().await, 1);
+    world.clock.advance_seconds(86_400);
+    assert_eq!(remind().await, 0);
+    world.end().await;
+}
+
 macro_rules! both {
     ($($name:ident)*) => {
         mod sqlite {
@@ -171,6 +223,7 @@ both! {
     what_fails_for_now_is_tried_again
     a_lost_answer_gives_a_copy_under_the_same_id
     what_is_refused_for_good_is_shown_to_finance
+    payers_are_reminded_once_and_not_of_what_is_paid
 }
 
 #[test]

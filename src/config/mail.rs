@@ -8,6 +8,8 @@ use serde::Deserialize;
 
 use super::creditors::{CreditorConfig, Review};
 use super::list;
+use crate::domain::mail::Language;
+use crate::domain::reminder::FARTHEST;
 
 /// Section `[mail]`.
 #[derive(Debug, Clone, Deserialize)]
@@ -62,6 +64,10 @@ pub struct CreditorMail {
     pub from: Option<String>,
     /// Where answers go; that of `[mail]` when left out.
     pub reply_to: Option<String>,
+    /// Days after the due day on which a payer is reminded; before it when negative.
+    pub reminder_days: Vec<i32>,
+    /// The language of its mails: `it`, `de` or `en`; Italian when left out.
+    pub language: Option<String>,
 }
 
 impl Review {
@@ -85,6 +91,19 @@ impl Review {
                 if let Some(text) = text {
                     address(&format!("creditors[{index}].mail.{name}"), text);
                 }
+            }
+        }
+        for (index, creditor) in creditors.iter().enumerate() {
+            let key = format!("creditors[{index}].mail");
+            let days = &creditor.mail.reminder_days;
+            if days.len() > 10 || days.iter().any(|day| !(-FARTHEST..=FARTHEST).contains(day)) {
+                let message = format!("takes up to 10 numbers from -{FARTHEST} to {FARTHEST}");
+                self.wrong(&format!("{key}.reminder_days"), message);
+            }
+            if let Some(language) = &creditor.mail.language
+                && Language::parse(language).is_none()
+            {
+                self.wrong(&format!("{key}.language"), "is not it, de or en");
             }
         }
         if !mail.enabled {

@@ -10,18 +10,20 @@ use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::debts::{DueDay, is_same};
+use super::events::of_notice;
 use super::once::{Done, Repeat, claim, remember};
 use super::{Desk, DeskError, retry};
 use crate::clock::Clock;
 use crate::domain::creditor::{Creditor, Register};
 use crate::domain::day::{Day, Instant};
 use crate::domain::debt::{Debt, DebtState, Order};
+use crate::domain::event::EventKind;
 use crate::domain::ids::{BatchId, DebtId, DocumentId};
 use crate::domain::party::CreditorCode;
 use crate::point;
 use crate::store::batches::{Batch, Counts, RowState, Settled, State};
 use crate::store::documents::Document;
-use crate::store::{Conn, StoreError, batches, debts, documents, positions, sequences};
+use crate::store::{Conn, StoreError, batches, debts, documents, events, positions, sequences};
 use crate::wire::digest::sha256;
 
 /// Rows in one file, at most.
@@ -266,7 +268,7 @@ impl Desk {
             let now = clock.now();
             let once = || Box::pin(self.settle(&batch, &creditor, chunk, place, clerk, now)) as _;
             batch.counts = retry(once).await?;
-            self.changed.notify_one();
+            self.rang();
         }
         tracing::info!(
             batch = %batch.id,
@@ -316,11 +318,14 @@ impl Desk {
         let mut counts = batch.counts;
         let mut report = vec![];
         let mut created = vec![];
+        let mut told = vec![];
         let mut ids: HashMap<&str, DebtId> = HashMap::new();
         for (index, (row, verdict)) in rows.iter().zip(&verdicts).enumerate() {
             let verdict = match verdict {
                 Verdict::Create(_) => match opened.next() {
-                    Some(Some(id)) => {
+                    Some(Some(debt)) => {
+                        let id = debt.id.clone();
+                        told.push(of_notice(&self.ids, EventKind::NoticeCreated, &debt, now));
                         created.push(id.clone());
                         if let Some(external_id) = &row.external_id {
                             ids.insert(external_id, id.clone());
@@ -344,6 +349,7 @@ impl Desk {
             report.push(row);
         }
         positions::mark_all(&mut tx, &created, now).await?;
+        events::insert(&mut tx, &told).await?;
         if !batches::advance(&mut tx, batch, counts, &report, now).await? {
             return Err(StoreError::Contended.into());
         }
@@ -360,7 +366,7 @@ impl Desk {
         creditor: &Creditor,
         orders: &[&Order],
         now: Instant,
-    ) -> Result<Vec<Option<DebtId>>, DeskError> {
+    ) -> Result<Vec<Option<Debt>>, DeskError> {
         if orders.is_empty() {
             return Ok(vec![]);
         }
@@ -384,10 +390,10 @@ impl Desk {
         }
         let stored = debts::insert_many(conn, &fresh).await?;
         let stored: std::collections::HashSet<&str> = stored.iter().map(DebtId::as_str).collect();
-        let mut ids = vec![];
-        for debt in &fresh {
-            ids.push(if stored.contains(debt.id.as_str()) {
-                Some(debt.id.clone())
+        let mut opened = vec![];
+        for debt in fresh {
+            opened.push(if stored.contains(debt.id.as_str()) {
+                Some(debt)
             } else if let Some(id) = &debt.order.external_id
                 && debts::by_external_id(conn, &creditor.code, id)
                     .await?
@@ -399,10 +405,10 @@ impl Desk {
                 let debt = self
                     .number_and_store(conn, creditor, &debt.order, now)
                     .await?;
-                Some(debt.id)
+                Some(debt)
             });
         }
-        Ok(ids)
+        Ok(opened)
     }
 
     /// What is to become of rows. `seen` holds the orders of rows before them.

@@ -352,7 +352,7 @@ impl Desk {
     }
 
     /// A debt was created or changed, and that is committed: rings for those who must hear of it.
-    fn rang(&self) {
+    pub(super) fn rang(&self) {
         self.changed.notify_one();
         self.happened.notify_one();
     }

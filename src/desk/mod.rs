@@ -16,6 +16,7 @@ pub mod keys;
 pub mod mails;
 pub mod once;
 pub mod payments;
+pub mod reminders;
 pub mod top_ups;
 pub mod webhooks;
 

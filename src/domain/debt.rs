@@ -191,7 +191,7 @@ impl Debt {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::domain::ids::PaymentId;
     use crate::domain::party::{Email, FiscalCode};
@@ -200,7 +200,7 @@ mod tests {
         Day::parse(text).unwrap()
     }
 
-    pub(super) fn debt(state: &str, publish_on: Option<&str>) -> Debt {
+    pub(in crate::domain) fn debt(state: &str, publish_on: Option<&str>) -> Debt {
         let at = Instant::from_millis(0);
         let code = FiscalCode::parse("RSSMRA55S17H501W").unwrap();
         Debt {

@@ -21,5 +21,6 @@ pub mod payment;
 pub mod print;
 pub mod privacy;
 pub mod refusal;
+pub mod reminder;
 pub mod text;
 pub mod transfer;

@@ -210,7 +210,8 @@ impl Measures {
             )?,
             mails: counters(
                 "pagomensa_mails_total",
-                "Mails by what became of a try: sent, postponed, or refused (shown to finance).",
+                "Mails by what became of a try: sent, postponed, refused (shown to finance), or dropped (a reminder \
+                 of what is paid by now).",
                 &["result"],
             )?,
             mails_owed: gauge(
@@ -232,7 +233,7 @@ impl Measures {
         ] {
             measures.receipts.with_label_values(&[result]);
         }
-        for result in ["sent", "postponed", "refused"] {
+        for result in ["sent", "postponed", "refused", "dropped"] {
             measures.mails.with_label_values(&[result]);
         }
         for part in ["till", "journal", "job", "list", "metrics"] {

@@ -229,7 +229,7 @@ impl Metrics {
         }
     }
 
-    /// A mail was tried: `sent`, `postponed` or `refused`.
+    /// A mail was tried: `sent`, `postponed`, `refused` or `dropped`.
     pub fn mail(&self, result: &'static str) {
         self.0.mails.with_label_values(&[result]).inc();
     }

@@ -59,6 +59,12 @@ statements! {
     LIST = concat!("SELECT ", columns!(), " FROM debts \
         WHERE creditor = $1 AND id < $2 AND ($3 = '' OR kind = $3) ORDER BY id DESC LIMIT $4");
 
+    /// Open ones of a due day for which no such mail was written.
+    UNREMINDED = concat!("SELECT ", columns!(), " FROM debts \
+        WHERE creditor = $1 AND due_on = $2 AND state = 'open' AND NOT EXISTS \
+        (SELECT 1 FROM mails WHERE mails.creditor = debts.creditor AND mails.kind = 'reminder' \
+        AND mails.identity = debts.id || CAST($3 AS TEXT)) ORDER BY id LIMIT $4");
+
     CANCEL = "UPDATE debts SET state = 'cancelled', closed_at = $3 \
         WHERE creditor = $1 AND id = $2 AND state IN ('open', 'expired') RETURNING id";
 
@@ -254,6 +260,28 @@ pub async fn by_id(
         .fetch_optional(conn)
         .await?;
     row.as_ref().map(debt).transpose()
+}
+
+/// A creditor's open debts with this due day for which no reminder of this moment was written, oldest
+/// first. One that cannot be read is left out.
+///
+/// # Errors
+/// The database failed.
+pub async fn unreminded(
+    conn: &mut Conn,
+    creditor: &CreditorCode,
+    due_on: Day,
+    moment: i32,
+    limit: i64,
+) -> Result<Vec<Debt>, StoreError> {
+    let rows = sqlx::query(UNREMINDED)
+        .bind(creditor.as_str())
+        .bind(due_on.to_string())
+        .bind(format!("{moment:+}"))
+        .bind(limit)
+        .fetch_all(conn)
+        .await?;
+    Ok(rows.iter().filter_map(|row| debt(row).ok()).collect())
 }
 
 /// The debts with these ids, whosever they are, in no order. One that cannot be read is left out, so

@@ -31,6 +31,8 @@ statements! {
     CLOSE = "UPDATE mails SET state = $2, closed_at = $3, attempts = attempts + 1, \
         last_error = $4 WHERE id = $1 AND state = 'owed'";
 
+    DROP = "DELETE FROM mails WHERE id = $1 AND state = 'owed'";
+
     POSTPONE = "UPDATE mails SET next_attempt_at = $2, attempts = attempts + 1, last_error = $3 \
         WHERE id = $1 AND state = 'owed'";
 }
@@ -45,6 +47,8 @@ pub enum Fate {
         /// What it said.
         error: String,
     },
+    /// There is nothing to say any more.
+    Dropped,
     /// Not this time.
     Postponed {
         /// When again.
@@ -172,6 +176,7 @@ pub async fn record(
             .bind("refused")
             .bind(now.to_string())
             .bind(Some(error.as_str())),
+        Fate::Dropped => sqlx::query(DROP).bind(id.as_str()),
         Fate::Postponed { until, error } => sqlx::query(POSTPONE)
             .bind(id.as_str())
             .bind(until.to_string())

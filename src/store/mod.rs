@@ -12,8 +12,8 @@
 //! rows that come back.
 
 mod access;
-pub mod books;
 pub mod batches;
+pub mod books;
 pub mod cases;
 pub mod chains;
 pub mod checkouts;

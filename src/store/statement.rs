@@ -98,9 +98,9 @@ impl Bulk {
 /// Every statement of the program.
 pub fn all() -> Vec<Statement> {
     use super::{
-        batches, books, cases, chains, checkouts, debts, documents, entries, events, exchanges, hunts,
-        idempotency, keys, leases, lines, mails, payments, positions, rates, sequences, top_ups,
-        webhooks,
+        batches, books, cases, chains, checkouts, debts, documents, entries, events, exchanges,
+        hunts, idempotency, keys, leases, lines, mails, payments, positions, rates, sequences,
+        top_ups, webhooks,
     };
     let single = [
         ("statement", STATEMENTS),

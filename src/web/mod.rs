@@ -44,8 +44,8 @@ use crate::metrics::Metrics;
 use crate::wire::links::Links;
 
 use limits::Limits;
-pub use print::{PrintError, Printer};
 pub(crate) use portal::batch::CLERK;
+pub use print::{PrintError, Printer};
 use problem::Problem;
 
 /// What the handlers need.

@@ -6,8 +6,8 @@ pub mod digest;
 pub mod intake;
 pub mod links;
 pub mod soap;
-pub mod token;
 pub mod table;
+pub mod token;
 pub mod xml;
 pub mod xsd;
 

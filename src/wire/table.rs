@@ -42,13 +42,24 @@ pub fn read(bytes: &[u8]) -> Option<Table> {
         .delimiter(separator(&text))
         .from_reader(text.as_bytes());
     let mut lines = vec![];
+    // Counted here: the reader says where a record begins before it skips empty lines.
+    let (mut counted, mut number) = (0_usize, 1_u64);
     for record in reader.records() {
         // A text that was decoded is UTF-8, and rows may have any length: nothing is left to fail.
         let record = record.ok()?;
         let values: Vec<String> = record.iter().map(|value| value.trim().to_owned()).collect();
         if values.iter().any(|value| !value.is_empty()) {
-            let line = record.position().map_or(0, csv::Position::line);
-            lines.push(Line { line, values });
+            let begins = record.position().map_or(0, csv::Position::byte);
+            let begins = usize::try_from(begins).ok()?;
+            let rest = text.get(begins..).unwrap_or_default();
+            let empty = rest.len() - rest.trim_start_matches(['\r', '\n']).len();
+            let passed = text.get(counted..begins + empty).unwrap_or_default();
+            number += u64::try_from(passed.matches('\n').count()).unwrap_or(0);
+            counted = begins + empty;
+            lines.push(Line {
+                line: number,
+                values,
+            });
         }
     }
     if lines.is_empty() {

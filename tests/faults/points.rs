@@ -33,6 +33,8 @@ enum Through {
     Search,
     /// The journal is sealed.
     Sealing,
+    /// A file of notices is brought in.
+    Filing,
 }
 
 impl Through {
@@ -41,7 +43,7 @@ impl Through {
     fn passages(self) -> &'static str {
         match self {
             Through::Load | Through::Archive => "3*off->return",
-            Through::Search | Through::Sealing => "1*off->return",
+            Through::Search | Through::Sealing | Through::Filing => "1*off->return",
             Through::Cancelling | Through::Expiry | Through::FirstStart => "return",
         }
     }
@@ -96,6 +98,9 @@ async fn dies_at(point: &str, through: Through, engine: Engine) {
         if through != Through::FirstStart {
             let mut gateway = stage.spawn(&failing);
             cancel(&stage, &launch, withdrawn).await;
+            if through == Through::Filing {
+                file(&stage, &launch).await;
+            }
             aborted(point, &mut gateway).await;
         }
         let sealed = seals(&stage.logs());
@@ -108,6 +113,9 @@ async fn dies_at(point: &str, through: Through, engine: Engine) {
     };
     let ((gateway, sealed), ()) = tokio::join!(dying, load.run(&stage, &doors, 6));
     around::come_to_an_end(through, &stage, &launch.doors, &prepared, &sealed).await;
+    if through == Through::Filing {
+        brought_in(&stage, &launch).await;
+    }
     stage.drained(&launch.doors).await;
     for notice in &prepared {
         let expected = match through {
@@ -178,6 +186,65 @@ async fn cancel(stage: &Stage, launch: &Launch, notices: &[Notice]) {
     }
 }
 
+/// Notices in the file: some more than three transactions take.
+const FILED: usize = 650;
+
+/// Sends a file of notices, which may be cut off when the gateway ends; the batch, if it answered.
+async fn file(stage: &Stage, launch: &Launch) -> Option<Value> {
+    while !stage.is_ready(&launch.doors).await {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let sent = stage
+        .http
+        .post(format!("{}/api/v1/notices/batch", launch.doors.web))
+        .bearer_auth(&stage.key)
+        .header("content-type", "text/csv")
+        .body(crate::invoices::sheet(FILED, ';').replace("31/12/2026", "31/12/2099"))
+        .send();
+    sent.await.ok()?.json().await.ok()
+}
+
+/// The file goes on where it was, and every row of it is settled once.
+async fn brought_in(stage: &Stage, launch: &Launch) {
+    let filed = file(stage, launch).await.unwrap();
+    let url = filed["links"]["self"].as_str().unwrap().to_owned();
+    let path = url.split_once("/api/").unwrap().1;
+    for _ in 0..3_000 {
+        let url = format!("{}/api/{path}", launch.doors.web);
+        let asked = stage.http.get(url).bearer_auth(&stage.key).send();
+        let batch: Value = asked.await.unwrap().json().await.unwrap();
+        if batch["state"] == "done" {
+            assert_eq!(batch["rows"]["created"], FILED, "{batch}");
+            let url = format!(
+                "{}/api/{path}/rows?limit=200&state=created",
+                launch.doors.web
+            );
+            assert_eq!(settled(stage, &url).await, FILED, "{batch}");
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the file was not brought in");
+}
+
+/// Rows of the report, page by page, each with a notice of its own.
+async fn settled(stage: &Stage, url: &str) -> usize {
+    let mut notices = std::collections::HashSet::new();
+    let mut cursor = String::new();
+    loop {
+        let asked = stage.http.get(format!("{url}&cursor={cursor}"));
+        let page = asked.bearer_auth(&stage.key).send().await.unwrap();
+        let page: Value = page.json().await.unwrap();
+        for row in page["data"].as_array().unwrap() {
+            notices.insert(row["notice"].as_str().unwrap().to_owned());
+        }
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = next.to_owned(),
+            None => return notices.len(),
+        }
+    }
+}
+
 /// The last day of these notices was long ago.
 async fn expire(stage: &Stage, notices: &[Notice]) {
     for Notice { id, .. } in notices {
@@ -239,6 +306,8 @@ points! {
     lease_taken: "lease.taken", Load;
     journal_before_commit: "journal.before_commit", Load;
     journal_after_commit: "journal.after_commit", Load;
+    batch_before_commit: "batch.before_commit", Filing;
+    batch_after_commit: "batch.after_commit", Filing;
     cancel_before_commit: "cancel.before_commit", Cancelling;
     cancel_after_commit: "cancel.after_commit", Cancelling;
     expiry_before_commit: "expiry.before_commit", Expiry;

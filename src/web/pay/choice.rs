@@ -141,6 +141,7 @@ impl Choice {
             let due_on = today.plus_days(service.due_days);
             Some(Order {
                 kind: DebtKind::TopUp,
+                invoice: None,
                 service: service.code.clone(),
                 external_id: None,
                 description: privacy::plain_description(&service.name, &child),
