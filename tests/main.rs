@@ -45,6 +45,7 @@ mod receipts;
 mod reload;
 mod schema;
 mod smoke;
+mod statements;
 mod store;
 mod tamper;
 mod transport;

@@ -251,6 +251,9 @@ engines! {
             ("PATCH", "/api/v1/webhook-endpoints/{id}"),
             ("DELETE", "/api/v1/webhook-endpoints/{id}"),
             ("POST", "/api/v1/webhook-endpoints/{id}/rotate-secret"),
+            ("GET", "/api/v1/statements/children/{code}"),
+            ("GET", "/api/v1/statements/payers/{fiscal_code}"),
+            ("GET", "/api/v1/statements/payers/{fiscal_code}/years/{year}"),
             ("GET", "/api/v1/webhook-deliveries"),
             ("POST", "/api/v1/webhook-deliveries/{id}/resend"),
         ];
@@ -279,7 +282,7 @@ engines! {
         ];
         for (method, path) in routes {
             for key in &keys {
-                let mut request = Request::builder().method(method).uri(path.replace("{id}", "x"));
+                let mut request = Request::builder().method(method).uri(path.replace(['{', '}'], ""));
                 if let Some(key) = key {
                     request = request.header("authorization", key);
                 }

@@ -432,6 +432,16 @@ impl World {
         }
     }
 
+    /// The text of a page of the REST API, with the town's key.
+    pub async fn text(&self, path: &str) -> String {
+        let request = Request::get(format!("/api/v1{path}"))
+            .header("authorization", format!("Bearer {}", self.town_key));
+        let request = request.body(Body::empty()).unwrap();
+        let response = self.web.clone().oneshot(request).await.unwrap();
+        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await;
+        String::from_utf8(bytes.unwrap().to_vec()).unwrap()
+    }
+
     /// A message at the node's door.
     pub async fn soap(&self, message: impl Into<Body>) -> Reply {
         let request = Request::post("/node")

@@ -4,6 +4,7 @@
 //! others afterwards (the meal ledger) is written down in the same transaction and delivered by a
 //! job, so that no payment is ever refused because our own follow-up failed.
 
+pub mod accounts;
 pub mod batches;
 pub mod cases;
 pub mod checkouts;

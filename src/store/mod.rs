@@ -12,6 +12,7 @@
 //! rows that come back.
 
 mod access;
+pub mod accounts;
 pub mod batches;
 pub mod books;
 pub mod cases;

@@ -98,13 +98,14 @@ impl Bulk {
 /// Every statement of the program.
 pub fn all() -> Vec<Statement> {
     use super::{
-        batches, books, cases, chains, checkouts, debts, documents, entries, events, exchanges,
-        hunts, idempotency, keys, leases, lines, mails, payments, positions, rates, sequences,
-        top_ups, webhooks,
+        accounts, batches, books, cases, chains, checkouts, debts, documents, entries, events,
+        exchanges, hunts, idempotency, keys, leases, lines, mails, payments, positions, rates,
+        sequences, top_ups, webhooks,
     };
     let single = [
         ("statement", STATEMENTS),
         ("batches", batches::STATEMENTS),
+        ("accounts", accounts::STATEMENTS),
         ("books", books::STATEMENTS),
         ("cases", cases::STATEMENTS),
         ("chains", chains::STATEMENTS),

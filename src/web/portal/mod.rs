@@ -17,6 +17,7 @@ mod query;
 mod request;
 mod schema;
 mod shares;
+mod statements;
 mod top_ups;
 mod webhooks;
 
@@ -46,6 +47,7 @@ use super::Web;
         (name = "notices", description = "Payment notices and their state"),
         (name = "checkouts", description = "Sending a payer to Checkout, pagoPA's payment page"),
         (name = "events", description = "What has happened, in order"),
+        (name = "statements", description = "Statements of account, and what can be deducted from income tax"),
         (name = "webhooks", description = "Being called when something has happened"),
         (name = "payments", description = "Money that has come, and receipts for parents"),
         (name = "exceptions", description = "What waits for the finance office"),
@@ -95,7 +97,10 @@ pub(super) fn router(web: Web) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(webhooks::read, webhooks::change, webhooks::delete))
         .routes(routes!(webhooks::rotate))
         .routes(routes!(webhooks::deliveries))
-        .routes(routes!(webhooks::resend));
+        .routes(routes!(webhooks::resend))
+        .routes(routes!(statements::of_child))
+        .routes(routes!(statements::of_payer))
+        .routes(routes!(statements::of_year));
     OpenApiRouter::with_openapi(Document::openapi())
         .nest("/api/v1", routes)
         .with_state(web)
