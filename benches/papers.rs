@@ -54,6 +54,7 @@ fn debt(number: u64) -> Debt {
         state: DebtState::Open,
         order: Order {
             kind: DebtKind::TopUp,
+            invoice: None,
             service: "refezione".to_owned(),
             external_id: None,
             child: Child {

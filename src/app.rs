@@ -147,7 +147,7 @@ impl App {
         if config.mail.enabled {
             let postman = Postman::new(&desk, clock.clone(), &config)?;
             jobs.push(postman.job(&desk, &config.mail));
-            jobs.push(reminding(&desk, &clock, &config));
+            jobs.push(reminding(&desk, &clock, &config, links.clone()));
         }
         if config.aca.enabled {
             jobs.push(archive(&desk, &clock, &config)?);
@@ -260,7 +260,14 @@ impl web::Printer for Press {
             creditor,
             debt,
             language,
-            Parts::default(),
+            Parts {
+                lines: debt
+                    .order
+                    .invoice
+                    .as_ref()
+                    .map_or(&[], |invoice| &invoice.lines),
+                ..Parts::default()
+            },
         )?)
     }
 
@@ -373,7 +380,7 @@ fn intake(desk: &Desk, clock: &Clock, config: &Config) -> Job {
 }
 
 /// Reminds payers of notices that are not paid.
-fn reminding(desk: &Desk, clock: &Clock, config: &Config) -> Job {
+fn reminding(desk: &Desk, clock: &Clock, config: &Config, links: Links) -> Job {
     let plans = config.creditors.iter().filter_map(|creditor| {
         let language = creditor
             .mail
@@ -387,6 +394,7 @@ fn reminding(desk: &Desk, clock: &Clock, config: &Config) -> Job {
         })
     });
     let plans: Arc<Vec<Plan>> = Arc::new(plans.collect());
+    let links = Arc::new(links);
     let (desk, clock) = (desk.clone(), clock.clone());
     Job {
         name: "reminders",
@@ -394,10 +402,11 @@ fn reminding(desk: &Desk, clock: &Clock, config: &Config) -> Job {
         nudge: Arc::new(Notify::new()),
         run: Arc::new(move || {
             let (desk, clock, plans) = (desk.clone(), clock.clone(), plans.clone());
+            let links = links.clone();
             Box::pin(async move {
                 let mut is_more = false;
                 for plan in plans.iter() {
-                    is_more |= desk.remind(plan, |_| None, clock.now(), BATCH).await?;
+                    is_more |= desk.remind(plan, &links, clock.now(), BATCH).await?;
                 }
                 Ok::<_, JobError>(match is_more {
                     true => Progress::More,

@@ -9,12 +9,12 @@ use pagomensa::channel::notice_pdf::{Parts, PdfError, Press};
 use pagomensa::config::Config;
 use pagomensa::domain::creditor::Register;
 use pagomensa::domain::day::{Day, Instant};
-use pagomensa::domain::debt::{Debt, DebtKind, DebtState, Order};
+use pagomensa::domain::debt::{Debt, DebtKind, DebtState, Line, MOST_PIECES, Order};
 use pagomensa::domain::ids::DebtId;
 use pagomensa::domain::money::Cents;
 use pagomensa::domain::notice::NoticeNumber;
 use pagomensa::domain::party::{Address, Child, CreditorCode, Email, FiscalCode, Payer};
-use pagomensa::domain::print::{Instalment, Language, MealLine};
+use pagomensa::domain::print::{Instalment, Language};
 use pagomensa::domain::transfer::Shares;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -362,6 +362,7 @@ fn debt(name: &str, description: &str, address: Option<Address>) -> Debt {
         created_at: Instant::parse(crate::world::NOW).unwrap(),
         state: DebtState::Open,
         order: Order {
+            invoice: None,
             kind: DebtKind::TopUp,
             service: "refezione".to_owned(),
             external_id: None,
@@ -446,8 +447,8 @@ fn every_instalment_can_be_paid_by_itself() {
 
 #[test]
 fn the_meals_of_an_invoice_stand_on_it() {
-    let lines: Vec<MealLine> = (0..60)
-        .map(|index| MealLine {
+    let lines: Vec<Line> = (0..60)
+        .map(|index| Line {
             on: day("2026-09-01").plus_days(index),
             description: format!("Pasto completo {index}"),
             quantity: 2,
@@ -507,10 +508,10 @@ fn the_longest_texts_stay_within_the_margins() {
         amount: Cents::new(9_999_999_999),
         due_on: day("2026-12-31"),
     });
-    let lines = [MealLine {
+    let lines = [Line {
         on: day("2026-10-01"),
         description: "W".repeat(140),
-        quantity: u32::MAX,
+        quantity: MOST_PIECES,
         unit: Cents::new(99_999_999),
     }];
     for language in Language::ALL {

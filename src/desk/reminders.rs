@@ -10,6 +10,7 @@ use crate::domain::mail::{Language, Mail, MailKind};
 use crate::domain::party::CreditorCode;
 use crate::domain::reminder::{LATE_DAYS, is_due};
 use crate::store::{StoreError, debts};
+use crate::wire::links::Links;
 
 /// Whom a creditor reminds, and how.
 #[derive(Debug, Clone)]
@@ -22,19 +23,16 @@ pub struct Plan {
     pub language: Language,
 }
 
-/// Where a notice can be paid, when there is such a page.
-pub type Link = fn(&Debt) -> Option<String>;
-
 impl Desk {
-    /// Writes the reminders of a creditor that are due now, at most about `limit`; whether there may be
-    /// more.
+    /// Writes the reminders of a creditor that are due now, at most about `limit`, each with the way to
+    /// the payment page when there are pages; whether there may be more.
     ///
     /// # Errors
     /// The store failed.
     pub async fn remind(
         &self,
         plan: &Plan,
-        link: Link,
+        links: &Links,
         now: Instant,
         limit: i64,
     ) -> Result<bool, DeskError> {
@@ -52,7 +50,13 @@ impl Desk {
                 let open = debts::unreminded(&mut tx, code, due_on, *moment, limit).await?;
                 let mut written = 0;
                 for debt in open.iter().filter(|debt| is_due(debt, *moment, today)) {
-                    let mail = mail(&creditor, debt, *moment, plan.language, link(debt));
+                    let mail = mail(
+                        &creditor,
+                        debt,
+                        *moment,
+                        plan.language,
+                        links.pay(debt, today),
+                    );
                     mails.owe(&mut tx, &mail, now).await?;
                     written += 1;
                 }

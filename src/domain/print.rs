@@ -113,16 +113,3 @@ pub struct Instalment {
     /// By when.
     pub due_on: Day,
 }
-
-/// A line of an invoice: the meals of a day.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MealLine {
-    /// The day.
-    pub on: Day,
-    /// What was served.
-    pub description: String,
-    /// How many.
-    pub quantity: u32,
-    /// What one costs.
-    pub unit: Cents,
-}

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use tokio::io::{
-    AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader,
+    AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader,
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -175,7 +175,7 @@ async fn say(out: &mut (impl AsyncWrite + Unpin), text: &str) -> io::Result<()> 
 }
 
 /// A line without its end; nothing at the end of the connection.
-async fn line(read: &mut (impl AsyncBufRead + AsyncRead + Unpin)) -> io::Result<Option<String>> {
+async fn line(read: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<String>> {
     let mut bytes = vec![];
     let got = (&mut *read)
         .take(LINE_MAX)

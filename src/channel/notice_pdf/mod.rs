@@ -19,9 +19,9 @@ use krilla::image::Image;
 use crate::desk::payments::Proof;
 use crate::domain::creditor::{Creditor, Register};
 use crate::domain::day::{Day, Instant};
-use crate::domain::debt::Debt;
+use crate::domain::debt::{Debt, Line};
 use crate::domain::party::CreditorCode;
-use crate::domain::print::{Instalment, Language, Logo, LogoFormat, MealLine};
+use crate::domain::print::{Instalment, Language, Logo, LogoFormat};
 use paper::{Imprint, Paper};
 
 /// Why a paper cannot be printed: never because of what parents or portals have written.
@@ -49,7 +49,7 @@ pub struct Parts<'a> {
     /// The parts in which the debt may be paid instead of at once.
     pub instalments: &'a [Instalment],
     /// The meals that it is for.
-    pub lines: &'a [MealLine],
+    pub lines: &'a [Line],
 }
 
 /// Prints papers: holds the creditors' logos, ready to be drawn.

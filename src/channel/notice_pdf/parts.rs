@@ -7,8 +7,9 @@ use super::front::{CODE_SIDE, LABEL, LEFT, NUMBER, RIGHT, VALUE, band, entry, he
 use super::paper::{Area, Ink, Paper, Role, Sheet, Style};
 use super::words;
 use super::{Notice, PdfError, codes, grouped, on_paper};
+use crate::domain::debt::Line;
 use crate::domain::money::Cents;
-use crate::domain::print::{Instalment, MealLine, PostalSlip};
+use crate::domain::print::{Instalment, PostalSlip};
 
 /// Where the pages begin under their head.
 const TOP: i32 = 4_400;
@@ -300,11 +301,11 @@ pub(super) fn meals(notice: &Notice<'_>, paper: &mut Paper) -> Result<(), PdfErr
     Ok(())
 }
 
-fn meal(sheet: &mut Sheet<'_>, y: i32, line: &MealLine) {
+fn meal(sheet: &mut Sheet<'_>, y: i32, line: &Line) {
     let day = on_paper(line.on);
     let quantity = line.quantity.to_string();
-    let total = line.unit.get().saturating_mul(i64::from(line.quantity));
-    let (price, total) = (line.unit.in_italian(), Cents::new(total).in_italian());
+    let price = line.unit.in_italian();
+    let total = line.total().map(Cents::in_italian).unwrap_or_default();
     let row = Row {
         cells: [&day, &line.description, &quantity, &price, &total],
         style: Style::new(Face::Regular, 320),

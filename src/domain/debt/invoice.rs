@@ -139,7 +139,8 @@ mod tests {
     /// quantities and prices, amount → whether it is an invoice
     #[test]
     fn lines_add_up_to_the_cent() {
-        let table: &[(&[(i64, i64)], i64, Result<(), InvoiceError>)] = &[
+        type Case<'c> = (&'c [(i64, i64)], i64, Result<(), InvoiceError>);
+        let table: &[Case<'_>] = &[
             (&[(20, 450)], 9_000, Ok(())),
             (&[(20, 450)], 9_001, Err(InvoiceError::Sum)),
             (&[(1, 450), (1, -50)], 400, Ok(())),

@@ -101,9 +101,9 @@ impl Choice {
         link: &TopUpLink,
         today: Day,
         tongue: Tongue,
-    ) -> Result<Order, Mistakes> {
+    ) -> Result<Order, Box<Mistakes>> {
         let words = tongue.words();
-        let mut mistakes = Mistakes::default();
+        let mut mistakes = Box::<Mistakes>::default();
         let service = self.service(creditor, link);
         if service.is_none() {
             mistakes.service = Some(words.error_service.to_owned());
