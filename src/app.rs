@@ -38,7 +38,7 @@ use crate::wire::token::Signer;
 /// The gateway, built and not yet listening.
 #[derive(Debug)]
 pub struct App {
-    config: Config,
+    config: Box<Config>,
     clock: Clock,
     desk: Desk,
     guard: Arc<Guard>,
@@ -158,7 +158,7 @@ impl App {
         let checkouts = checkouts(&desk, &clock, &config)?;
         let app = App {
             checkouts,
-            config,
+            config: Box::new(config),
             clock,
             desk,
             guard: Arc::new(Guard::new()?),

@@ -147,6 +147,11 @@ pub async fn run_with(engine: Engine, overrides: &str, check: impl AsyncFnOnce(&
 impl World {
     /// A gateway over this database; `overrides` is TOML over the demo's settings.
     pub async fn over(database: Database, overrides: &str) -> World {
+        // The settings are large, and would be part of every test's future.
+        Box::pin(World::built(database, overrides)).await
+    }
+
+    async fn built(database: Database, overrides: &str) -> World {
         let folder = tempfile::tempdir().unwrap();
         let mut config = Config::with(&format!(
             "{}\n{overrides}",
@@ -213,7 +218,7 @@ impl World {
             }
         }
         let clock = Clock::standing_at(Instant::parse(NOW).unwrap());
-        let (app, tasks) = App::build(config, clock.clone(), Ids::default())
+        let (app, tasks) = Box::pin(App::build(config, clock.clone(), Ids::default()))
             .await
             .unwrap();
         let key = async |code: &str, scopes: &[Scope]| {
@@ -283,7 +288,7 @@ impl World {
         drop(app);
         tasks.finish().await;
         store.close().await;
-        let (app, tasks) = App::build(config, clock.clone(), Ids::default())
+        let (app, tasks) = Box::pin(App::build(config, clock.clone(), Ids::default()))
             .await
             .unwrap();
         let open_door = match address {
