@@ -33,7 +33,6 @@ use crate::domain::text::{cut, storable};
 use crate::job::{Job, JobError, Progress, is_ours};
 use crate::metrics::Metrics;
 use crate::platform::pause_ms;
-use crate::point;
 use crate::store::cases::OpenCase;
 use crate::store::webhooks::{self, Due, Next, Outcome, State};
 use crate::store::{Store, StoreError, cases};
@@ -174,7 +173,6 @@ impl Herald {
                 return Ok(());
             }
             let heard = self.call(&due).await;
-            point::reach("webhook.answered");
             let is_over = self.record(&due, &heard, failures + 1).await?;
             failures = match heard.error {
                 None => 0,
@@ -302,7 +300,6 @@ impl Herald {
             webhooks::hold(&mut tx, endpoint, now.plus_millis(hold)).await?;
         }
         cases::insert(&mut tx, &opened).await?;
-        point::reach("webhook.before_commit");
         tx.commit().await?;
         for OpenCase { case, .. } in &opened {
             self.metrics.case(case.code.as_str());

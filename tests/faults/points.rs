@@ -306,6 +306,7 @@ points! {
     lease_taken: "lease.taken", Load;
     journal_before_commit: "journal.before_commit", Load;
     journal_after_commit: "journal.after_commit", Load;
+    events_before_commit: "events.before_commit", Load;
     batch_before_commit: "batch.before_commit", Filing;
     batch_after_commit: "batch.after_commit", Filing;
     cancel_before_commit: "cancel.before_commit", Cancelling;

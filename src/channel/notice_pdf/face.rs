@@ -134,7 +134,8 @@ impl Cut {
         let mut short = String::new();
         for c in text.chars() {
             short.push(c);
-            if self.width(&short, size) + self.width("…", size) > width {
+            // Together: two widths that are rounded down are less than the one of both.
+            if self.width(&format!("{short}…"), size) > width {
                 short.pop();
                 break;
             }
