@@ -93,6 +93,28 @@ engines! {
         }
     }
 
+    /// Who has paid can deduct it, and not whose notice it was.
+    async fn what_somebody_else_has_paid_is_theirs(world: &World) {
+        let notice = notice(world, 5_000, "50004").await;
+        let number = notice["notice_number"].as_str().unwrap();
+        let message = receipt(number, "r-1", "50.00");
+        let (before, payer) = message.split_once("<payer>").unwrap();
+        let message = format!("{before}<payer>{}", payer.replacen("RSSMRA80A01H501U", "VRDLGU75B02H501X", 1));
+        assert_eq!(world.soap(message).await.outcome(), "OK");
+        for (code, cents) in [("RSSMRA80A01H501U", 0), ("VRDLGU75B02H501X", 5_000)] {
+            let year = read(world, &format!("/statements/payers/{code}/years/2026")).await;
+            assert_eq!(year["total_cents"], cents, "{code}");
+        }
+        // A receipt that names nobody leaves it with the debtor.
+        let notice = self::notice(world, 700, "50004").await;
+        let message = receipt(notice["notice_number"].as_str().unwrap(), "r-2", "7.00");
+        let (before, rest) = message.split_once("<payer>").unwrap();
+        let (_, after) = rest.split_once("</payer>").unwrap();
+        assert_eq!(world.soap(format!("{before}{after}")).await.outcome(), "OK");
+        let year = read(world, "/statements/payers/RSSMRA80A01H501U/years/2026").await;
+        assert_eq!(year["total_cents"], 700);
+    }
+
     async fn another_creditor_sees_nothing(world: &World) {
         family(world).await;
         for path in ["/statements/children/50004", "/statements/payers/RSSMRA80A01H501U"] {

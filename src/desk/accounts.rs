@@ -82,8 +82,8 @@ impl Desk {
     }
 
     /// What a payer has paid in a year (by the day of the payment, in Italy) by a traceable means, as
-    /// the law wants it of what is deducted (law 160/2019 art. 1 c. 679): payments that closed a
-    /// notice of this payer. A second payment, which is to be given back, is none of them, and what was
+    /// the law wants it of what is deducted (law 160/2019 art. 1 c. 679): payments that closed a notice
+    /// and whose receipt names this payer, or nobody when the notice is his. A second payment, which is to be given back, is none of them, and what was
     /// settled off the rails neither: nobody here has seen how.
     ///
     /// # Errors
@@ -94,14 +94,14 @@ impl Desk {
         payer: &str,
         (from, to): (Day, Day),
     ) -> Result<Vec<Line>, DeskError> {
-        let payer = Subject::Payer(payer);
-        let days = (from.begins(), to.plus_days(1).begins());
+        let payer = Subject::Paid(payer);
         let mut lines = self.statement(creditor, payer, (from, to), to).await?.lines;
-        lines.retain(|line| {
-            line.payment.as_ref().is_some_and(|paid| {
-                paid.channel.is_traceable() && days.0 <= paid.paid_at && paid.paid_at < days.1
-            })
-        });
+        let is_traceable = |line: &Line| {
+            line.payment
+                .as_ref()
+                .map(|paid| paid.channel.is_traceable())
+        };
+        lines.retain(|line| is_traceable(line) == Some(true));
         Ok(lines)
     }
 }

@@ -9,15 +9,21 @@ use crate::domain::money::Cents;
 use crate::domain::party::CreditorCode;
 use crate::domain::payment::Channel;
 
+macro_rules! columns {
+    () => {
+        "SELECT d.id, d.notice_number, d.service, d.description, d.child_code, d.child_name, \
+         d.child_fiscal_code, d.amount_cents, d.due_on, d.payable_until, d.state, \
+         d.created_at, d.settled_means, d.settled_paid_at, p.id AS payment_id, p.channel, \
+         p.reference, p.amount_cents AS paid_cents, p.paid_at FROM "
+    };
+}
+
 /// A notice with the payment that closed it, if one did.
 macro_rules! lines {
     ($subject:literal) => {
         concat!(
-            "SELECT d.id, d.notice_number, d.service, d.description, d.child_code, d.child_name, \
-             d.child_fiscal_code, d.amount_cents, d.due_on, d.payable_until, d.state, \
-             d.created_at, d.settled_means, d.settled_paid_at, p.id AS payment_id, p.channel, \
-             p.reference, p.amount_cents AS paid_cents, p.paid_at FROM debts d \
-             LEFT JOIN payments p ON p.id = d.payment WHERE d.creditor = $1 AND d.",
+            columns!(),
+            "debts d LEFT JOIN payments p ON p.id = d.payment WHERE d.creditor = $1 AND d.",
             $subject,
             " = $2 AND ((d.created_at >= $3 AND d.created_at < $4) \
              OR (p.paid_at >= $3 AND p.paid_at < $4) \
@@ -30,6 +36,14 @@ macro_rules! lines {
 statements! {
     OF_CHILD = lines!("child_code");
     OF_PAYER = lines!("payer_fiscal_code");
+
+    /// What somebody has paid: whoever the receipt names has, whosever the notice is; where it names
+    /// nobody, the debtor.
+    PAID_BY = concat!(columns!(), "payments p JOIN debts d ON d.payment = p.id \
+        WHERE p.creditor = $1 AND p.payer_fiscal_code = $2 AND p.paid_at >= $3 AND p.paid_at < $4 \
+        UNION ALL ", columns!(), "debts d JOIN payments p ON p.id = d.payment \
+        WHERE d.creditor = $1 AND d.payer_fiscal_code = $2 AND p.payer_fiscal_code IS NULL \
+        AND p.paid_at >= $3 AND p.paid_at < $4 ORDER BY 1 LIMIT $5");
 }
 
 /// Whose statement.
@@ -39,6 +53,8 @@ pub enum Subject<'a> {
     Child(&'a str),
     /// A payer, by fiscal code.
     Payer(&'a str),
+    /// Who has paid, by fiscal code: only what closed a notice within the days.
+    Paid(&'a str),
 }
 
 /// A notice, and what became of it.
@@ -103,6 +119,7 @@ pub async fn lines(
     let (sql, subject) = match subject {
         Subject::Child(code) => (OF_CHILD, code),
         Subject::Payer(code) => (OF_PAYER, code),
+        Subject::Paid(code) => (PAID_BY, code),
     };
     let rows = sqlx::query(sql)
         .bind(creditor.as_str())

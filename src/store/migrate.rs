@@ -46,6 +46,7 @@ pub const FILES: &[File] = &[
     file!(10, "0010_invoices.sql", None),
     file!(11, "0011_events.sql", None),
     file!(13, "0013_payments.sql", None),
+    file!(14, "0014_payers.sql", None),
 ];
 
 impl File {
